@@ -1,0 +1,88 @@
+"""Which array module an array belongs to, and which take of a kernel family serves it."""
+
+import importlib
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+import numpy as np
+
+__all__ = ["TAKES", "Family", "array_module", "pinned"]
+
+TAKES = ("reference", "cpu")
+
+_CPU_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+
+_pinned_take = ContextVar("pinned_take", default=None)
+
+
+def array_module(array):
+    """The module, ``numpy`` or ``cupy``, whose functions serve `array`. Never imports CuPy itself.
+
+    Raises:
+        TypeError: `array` is neither a NumPy nor a CuPy array.
+    """
+    if isinstance(array, np.ndarray | np.generic):
+        return np
+    cupy = sys.modules.get("cupy")
+    if cupy is not None and isinstance(array, cupy.ndarray):
+        return cupy
+    raise TypeError(f"array_module: expected a NumPy or CuPy array, got {type(array).__name__}")
+
+
+@contextmanager
+def pinned(take):
+    """Within this context every kernel family uses `take`, ``"reference"`` or ``"cpu"``, and no other.
+
+    Holds for the current thread (or asynchronous task) only. The cpu take then refuses, with a
+    TypeError, the arrays that it does not serve, instead of leaving them to the reference.
+
+    Raises:
+        ValueError: there is no take of this name.
+    """
+    if take not in TAKES:
+        raise ValueError(f"pinned: there is no take {take!r}; choose one of {', '.join(TAKES)}")
+    token = _pinned_take.set(take)
+    try:
+        yield
+    finally:
+        _pinned_take.reset(token)
+
+
+class Family:
+    """The takes of one kernel family, imported when they are first used.
+
+    Args:
+        package: the name of the family's package, which holds one module per take.
+    """
+
+    __slots__ = ("_modules", "_package")
+
+    def __init__(self, package):
+        self._package = package
+        self._modules = {}
+
+    def take(self, *arrays):
+        """The module that serves `arrays`, which are all the floating-point arguments of one call."""
+        name = _pinned_take.get()
+        if name is None:
+            name = "cpu" if _is_served_by_cpu(arrays) else "reference"
+        elif name == "cpu" and not _is_served_by_cpu(arrays):
+            found = ", ".join(f"{type(array).__module__} {array.dtype}" for array in arrays)
+            raise TypeError(
+                f"{self._package}: the cpu take serves NumPy arrays that are all float32 or all float64, "
+                f"not {found}"
+            )
+        return self._modules.get(name) or self._load(name)
+
+    def _load(self, name):
+        module = importlib.import_module(f"{self._package}.{name}")
+        self._modules[name] = module
+        return module
+
+
+def _is_served_by_cpu(arrays):
+    dtype = arrays[0].dtype
+    return dtype in _CPU_DTYPES and all(
+        isinstance(array, np.ndarray) and array.dtype == dtype for array in arrays
+    )

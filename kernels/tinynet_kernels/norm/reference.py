@@ -1,0 +1,27 @@
+"""Batch normalisation as its formulas say; the variance takes a second pass, over x - mean."""
+
+from tinynet_kernels.dispatch import array_module
+
+
+def batch_forward(x, gamma, beta, epsilon):
+    xp = array_module(x)
+    rows = max(1, x.shape[0])
+    mean = (x.sum(axis=0, dtype=xp.float64) / rows).astype(x.dtype)
+    variance = (xp.square(x - mean).sum(axis=0, dtype=xp.float64) / rows).astype(x.dtype)
+    inverse_std = (1 / xp.sqrt(variance + epsilon)).astype(x.dtype)
+    return gamma * ((x - mean) * inverse_std) + beta, mean, variance, inverse_std
+
+
+def batch_inference(x, gamma, beta, mean, variance, epsilon):
+    xp = array_module(x)
+    inverse_std = (1 / xp.sqrt(variance + epsilon)).astype(x.dtype)
+    return gamma * ((x - mean) * inverse_std) + beta
+
+
+def batch_backward(gy, x, gamma, mean, inverse_std):
+    rows = max(1, x.shape[0])
+    normalized = (x - mean) * inverse_std
+    gbeta = gy.sum(axis=0)
+    ggamma = (gy * normalized).sum(axis=0)
+    gx = gamma * inverse_std * (gy - gbeta / rows - normalized * (ggamma / rows))
+    return gx, ggamma, gbeta
