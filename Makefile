@@ -15,10 +15,11 @@ train: $(VENV)/.train
 	$(BIN)/tinynet train lenet5
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core is enough
 
 bench: $(VENV)/.train
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/import_time.py
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

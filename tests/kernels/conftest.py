@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 import tinynet_kernels
 
 TOLERANCE = {np.dtype(np.float32): 2e-5, np.dtype(np.float64): 1e-12}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinynet_kernels import norm, pinned
 
 EPSILON = 1e-5

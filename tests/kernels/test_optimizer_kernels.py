@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tinynet_kernels import optimizer, pinned
 
 STEPS = 20

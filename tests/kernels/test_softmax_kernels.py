@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tinynet_kernels import pinned, softmax
 
 few = settings(deadline=None, derandomize=True, max_examples=60)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 import tinynet_kernels
 from tinynet_kernels import conv, norm, optimizer, pinned, pool, softmax
 from tinynet_kernels.dispatch import Family

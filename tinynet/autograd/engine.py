@@ -1,0 +1,281 @@
+"""The backward pass: gradients flow from the outputs to the inputs, the youngest operation first.
+
+Every recorded operation carries the time at which it was made, and uses only what is older. Taking the
+operations in order of decreasing time therefore meets each one after everything that used its output,
+when its gradient is complete. The pass is a loop, not a recursion: chains of any length work.
+"""
+
+from operator import attrgetter
+
+from tinynet.autograd import anomaly
+from tinynet.autograd.function import OutputNode
+from tinynet.autograd.mode import enable_grad, no_grad, per_thread
+from tinynet.autograd.tensor import Tensor
+from tinynet.backend import array_module
+from tinynet.errors import ArgumentError, GraphError, ShapeError
+
+__all__ = ["backward", "grad"]
+
+_by_order = attrgetter("order")
+
+
+def backward(outputs, gradients, *, retain_graph=False, create_graph=False):
+    """Adds the gradients of `outputs` to the ``grad`` of every leaf; see `Tensor.backward`."""
+    seeds = _seeds("backward", outputs, gradients)
+    _Pass(create_graph, retain_graph or create_graph).run(seeds)
+
+
+def grad(outputs, inputs, grad_outputs=None, *, create_graph=False, retain_graph=None, allow_unused=False):
+    """The gradients of `outputs` (summed) by each of `inputs`. Leaves every ``grad`` alone.
+
+    Args:
+        outputs: a tensor or a sequence of tensors.
+        inputs: a tensor or a sequence of tensors, leaves or not.
+        grad_outputs: the gradient by each output; may be left out for outputs of one element.
+        create_graph: record the calculation of the gradients, to differentiate them again.
+        retain_graph: keep the graph for another pass; by default as `create_graph` says.
+        allow_unused: give None for an input that the outputs don't depend on, instead of an error.
+
+    Returns:
+        A tensor when `inputs` is one, otherwise a tuple of tensors.
+
+    Raises:
+        GraphError: an output or input requires no gradient, or an input was not used.
+    """
+    single = isinstance(inputs, Tensor)
+    inputs = [inputs] if single else list(inputs)
+    if isinstance(outputs, Tensor):
+        outputs = [outputs]
+        grad_outputs = None if grad_outputs is None else [grad_outputs]
+    outputs = list(outputs)
+    for index, tensor in enumerate(inputs):
+        if not tensor.requires_grad:
+            raise GraphError(f"grad: input {index} (shape {tensor.shape}) does not require a gradient")
+    seeds = _seeds("grad", outputs, [None] * len(outputs) if grad_outputs is None else grad_outputs)
+    retain_graph = create_graph if retain_graph is None else retain_graph
+    targets = [tensor.node or tensor for tensor in inputs]
+    found = _Pass(create_graph, retain_graph).run(seeds, targets)
+    results = tuple([found.get(target) for target in targets])
+    if not allow_unused and any(result is None for result in results):
+        index = next(i for i, result in enumerate(results) if result is None)
+        raise GraphError(
+            f"grad: the outputs do not depend on input {index} (shape {inputs[index].shape}); "
+            "pass allow_unused=True to get None for it"
+        )
+    return results[0] if single else results
+
+
+def _seeds(operation, outputs, gradients):
+    """Pairs of node (or leaf) and gradient tensor to start from."""
+    outputs, gradients = list(outputs), list(gradients)
+    if len(outputs) != len(gradients):
+        raise ArgumentError(f"{operation}: {len(outputs)} outputs but {len(gradients)} gradients for them")
+    seeds = []
+    for output, gradient in zip(outputs, gradients, strict=True):
+        if not output.requires_grad:
+            raise GraphError(
+                f"{operation}: the output (shape {output.shape}) does not depend on anything that requires "
+                "a gradient, or was computed inside no_grad()"
+            )
+        if gradient is None:
+            if output.size != 1:
+                raise ShapeError(
+                    f"{operation}: a gradient must be given for an output of shape {output.shape}; "
+                    "only for a single element is it 1 by itself"
+                )
+            gradient = Tensor(array_module(output.data).ones_like(output.data))
+        elif not isinstance(gradient, Tensor):
+            gradient = Tensor(array_module(output.data).asarray(gradient, dtype=output.dtype))
+        if gradient.shape != output.shape:
+            raise ShapeError(
+                f"{operation}: the gradient has shape {gradient.shape} but the output has {output.shape}"
+            )
+        seeds.append((output.node or output, _as_dtype(gradient, output.dtype)))
+    return seeds
+
+
+def _collect(roots):
+    """All operations behind `roots`, the oldest first, and the youngest that was freed before, or None."""
+    nodes = list({root: None for root in roots if root.is_node})
+    seen = set(nodes)
+    stack = nodes.copy()
+    freed = None
+    while stack:
+        node = stack.pop()
+        edges = node.edges
+        if edges is None:
+            freed = node if freed is None or node.order > freed.order else freed
+            continue
+        for edge in edges:
+            if edge is not None and edge.is_node and edge not in seen:
+                seen.add(edge)
+                nodes.append(edge)
+                stack.append(edge)
+    # Found in an almost decreasing order, which Python sorts in linear time.
+    nodes.sort(key=_by_order)
+    return nodes, freed
+
+
+def _leading_to(nodes, targets):
+    """Those of `nodes`, given the oldest first, through which a target is reached."""
+    useful = set(targets)
+    kept = []
+    for node in nodes:
+        if node in useful or not useful.isdisjoint(node.edges or ()):
+            useful.add(node)
+            kept.append(node)
+    return kept, useful
+
+
+def _check_not_freed(freed, targets):
+    """Raises GraphError when part of a gradient would be lost behind the youngest freed operation.
+
+    What was behind it is not known any more, only that it was older: no harm is done when all targets are
+    the results of younger operations, or of this one.
+    """
+    if targets is None or any(not target.is_node or target.order < freed.order for target in targets):
+        raise GraphError(freed.freed_message())
+
+
+class _Pass:
+    """One backward pass. Gradients are arrays, or tensors when the pass itself is recorded."""
+
+    def __init__(self, create_graph, retain_graph):
+        self.recorded = create_graph
+        self.retain_graph = retain_graph
+        self.gradients = {}
+        self.owned = set()
+        self.useful = None
+        self.checking = per_thread.mode.checking
+        # Parts of a leaf's gradient go into `grad` before the other parts are known, unless somebody
+        # wants to see the whole first: it saves keeping the gradients of all parameters to the end.
+        self.deposit_at_once = not create_graph
+
+    def run(self, seeds, targets=None):
+        """Sends the gradients of `seeds` down; gives those of `targets`, or fills the leaves' ``grad``."""
+        nodes, freed = _collect([node for node, _ in seeds])
+        if freed is not None:
+            _check_not_freed(freed, targets)
+        found = None
+        if targets is not None:
+            nodes, self.useful = _leading_to(nodes, targets)
+            self.deposit_at_once = False
+            found = dict.fromkeys(targets)
+        for node, gradient in seeds:
+            if self.useful is None or node in self.useful:
+                self._add(node, gradient if self.recorded else gradient.data)
+        with enable_grad() if self.recorded else no_grad():
+            self._walk(nodes, found)
+            self._finish_leaves(found)
+        return found
+
+    def _walk(self, nodes, found):
+        gradients = self.gradients
+        owned = self.owned
+        retain_graph = self.retain_graph
+        while nodes:
+            node = nodes.pop()
+            gradient = gradients.pop(node, None)
+            if owned:
+                owned.discard(node)
+            if gradient is not None:
+                if node.hooks:
+                    gradient = self._call_hooks(node.hooks, gradient)
+                if found is not None and node in found:
+                    found[node] = gradient if self.recorded else Tensor(gradient)
+                    if self.useful.isdisjoint(node.edges or ()):
+                        continue  # nothing behind it is asked for; its own graph stays whole
+                if type(node) is OutputNode:
+                    self._pass_to_function(node, gradient)
+                else:
+                    self._pass_to_inputs(node, gradient)
+            if not retain_graph:
+                node.release()
+
+    def _pass_to_function(self, node, gradient):
+        """Collects the gradient of one of several outputs for the operation that made them."""
+        function = node.function
+        if function is None:
+            raise GraphError(node.freed_message())
+        parts = self.gradients.setdefault(function, [None] * len(function.output_layout))
+        parts[node.index] = gradient
+
+    def _pass_to_inputs(self, node, gradient):
+        """Computes the gradients of an operation's inputs and adds them to what is there already."""
+        edges = node.edges
+        if edges is None:
+            raise GraphError(node.freed_message())
+        if node.frame is not None:
+            node.frame.restore()
+        compute = node.backward if self.recorded else node.backward_arrays
+        parts = (gradient,) if node.output_layout is None else self._filled(node, gradient)
+        results = compute(*parts)
+        if type(results) is not tuple:
+            results = (results,)
+        if self.checking:
+            anomaly.check_backward(node, results)
+        useful = self.useful
+        for edge, result in zip(edges, results, strict=True):
+            if edge is None or result is None or (useful is not None and edge not in useful):
+                continue
+            if edge.is_node or not self.deposit_at_once or edge._hooks:
+                self._add(edge, result)
+            else:
+                edge.accumulate_gradient(result)
+
+    def _add(self, edge, gradient):
+        """Adds to the gradient of an operation or leaf."""
+        gradients = self.gradients
+        earlier = gradients.get(edge)
+        if earlier is None:
+            gradients[edge] = gradient
+        elif self.recorded:
+            gradients[edge] = earlier + gradient
+        elif edge in self.owned:
+            earlier += gradient
+            gradients[edge] = earlier
+        else:
+            # The first array may be shared with another operation, the sum is ours.
+            gradients[edge] = earlier + gradient
+            self.owned.add(edge)
+
+    def _finish_leaves(self, found):
+        """Hands out the gradients of the leaves that waited for all their parts."""
+        for leaf, gradient in self.gradients.items():
+            gradient = _as_dtype(gradient, leaf.data.dtype)
+            if leaf._hooks:
+                gradient = self._call_hooks(leaf._hooks, gradient)
+            if found is not None:
+                found[leaf] = gradient if self.recorded else Tensor(gradient)
+            elif self.recorded:
+                leaf.grad = _unshared(gradient) if leaf.grad is None else leaf.grad + gradient
+            else:
+                leaf.accumulate_gradient(gradient)
+
+    def _filled(self, function, parts):
+        """The gradient of each output, zeros for outputs that nobody used."""
+        filled = []
+        for part, (shape, dtype) in zip(parts, function.output_layout, strict=True):
+            if part is None:
+                part = function.xp.zeros(shape, dtype)
+                part = Tensor(part) if self.recorded else part
+            filled.append(part)
+        return filled
+
+    def _call_hooks(self, hooks, gradient):
+        for hook in hooks:
+            replacement = hook(gradient if self.recorded else Tensor(gradient))
+            if replacement is not None:
+                gradient = replacement if self.recorded else replacement.data
+        return gradient
+
+
+def _as_dtype(gradient, dtype):
+    if gradient.dtype == dtype:
+        return gradient
+    return gradient.to(dtype) if isinstance(gradient, Tensor) else gradient.astype(dtype)
+
+
+def _unshared(gradient):
+    """The gradient with memory of its own, unless it is part of a graph and will not be added to in place."""
+    return gradient if gradient.requires_grad else Tensor(gradient.data.copy())

@@ -1,0 +1,264 @@
+"""`Function`: one differentiable operation, and the node that it leaves in the graph.
+
+An operation is a subclass with ``forward`` over arrays and ``backward`` over tensors::
+
+    class Exp(Function):
+        __slots__ = ()
+        reads_output = True
+
+        def forward(self, x):
+            return self.xp.exp(x)
+
+        def backward(self, gy):
+            return gy * self.output
+
+and is called as ``Exp()(x)``. What the calculation needs besides tensors (an axis, a stride) goes to
+``__init__``, into slots of the subclass. The object that computed the output is the node of the graph:
+the output refers to it, and it refers to the nodes of its inputs. Nothing refers back, so there are no
+reference cycles, and what nobody needs any more is freed at once.
+"""
+
+import re
+
+import numpy as np
+
+from tinynet.autograd import anomaly
+from tinynet.autograd.mode import no_grad, per_thread
+from tinynet.autograd.tensor import Tensor
+from tinynet.autograd.versions import changed_since, tick
+from tinynet.backend import array_module
+from tinynet.errors import DeviceError, DTypeError, GraphError
+
+__all__ = ["Function", "OutputNode"]
+
+
+class Function:
+    """One differentiable operation; see the module's text.
+
+    Class attributes that a subclass may set:
+        reads: for each input, the indices of the inputs that *its* gradient is computed from. Only
+            those tensors are kept, and only when that gradient is wanted. ``((1,), (0,))`` for a
+            product: the gradient of the first factor reads the second, and the other way round.
+        reads_output: whether backward uses ``self.output``.
+        operation: the name in error messages; by default the class name in lower case.
+
+    In backward, ``self.inputs`` holds the kept tensors (None in place of the others), ``self.output``
+    the output, ``self.needs(i)`` tells whether the gradient of input i is wanted, and ``self.kept`` is
+    whatever forward stored there: arrays that are constants of the calculation, such as indices.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "edges",
+        "frame",
+        "hooks",
+        "kept",
+        "order",
+        "origin",
+        "output_array",
+        "output_layout",
+        "saved",
+        "saved_at",
+        "xp",
+    )
+
+    is_node = True
+    reads: tuple[tuple[int, ...], ...] = ()
+    reads_output = False
+    operation = "function"
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "operation" not in cls.__dict__:
+            cls.operation = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.lstrip("_")).lower()
+
+    def forward(self, *arrays):
+        """Computes the output array, or a tuple of them, from arrays. May not change its inputs."""
+        raise GraphError(f"{self.operation}: forward is not defined")
+
+    def backward(self, *gradients):
+        """Computes, from the gradient of each output, the gradient of each input (None for "zero").
+
+        Written with operations on tensors, so that it can be differentiated again.
+        """
+        raise GraphError(f"{self.operation}: this operation cannot be differentiated")
+
+    def backward_arrays(self, *gradients):
+        """The same over arrays, used when no graph of the backward pass is wanted.
+
+        An operation overrides this where it has something faster than its composed `backward`; a
+        backward that uses only what arrays and tensors share may serve as both.
+        """
+        with no_grad():
+            results = self.backward(*[Tensor(gradient) for gradient in gradients])
+        if type(results) is tuple:
+            return tuple([None if result is None else result.data for result in results])
+        return None if results is None else results.data
+
+    def __call__(self, *inputs):
+        """Computes the output and, where a gradient may be wanted, records this operation."""
+        mode = per_thread.mode
+        arrays = []
+        edges = []
+        recording = False
+        self.xp = np
+        for tensor in inputs:
+            array = tensor.data
+            if type(array) is not np.ndarray and self.xp is np:
+                self._choose_module(inputs)
+            arrays.append(array)
+            if tensor.requires_grad:
+                edges.append(tensor.node or tensor)
+                recording = True
+            else:
+                edges.append(None)
+        recording = recording and mode.recording
+        # Known before forward runs, so that it can skip what no gradient will need.
+        self.edges = edges if recording else None
+        self.kept = None
+        try:
+            output = self.forward(*arrays)
+        except ValueError as error:
+            self.explain(error, *arrays)
+            raise
+        if mode.checking:
+            anomaly.check_forward(self, output)
+        if recording:
+            return self._record(mode, inputs, output)
+        self.kept = None
+        return tuple([Tensor(array) for array in output]) if type(output) is tuple else Tensor(output)
+
+    def explain(self, error, *arrays):
+        """Called when forward raised a ValueError: may raise a clearer error in its place."""
+
+    def _record(self, mode, inputs, output):
+        self.saved = self.output_array = self.hooks = self.output_layout = self.origin = self.frame = None
+        if self.reads:
+            self._save(inputs)
+        self.order = self.saved_at = tick()
+        if type(output) is tuple:
+            result = self._outputs(output)
+        else:
+            result = Tensor(output, False, self)
+            if self.reads_output:
+                self.output_array = result.data
+        if mode.checking:
+            self.origin = anomaly.current_path()
+        if mode.frame is not None:
+            mode.frame.note(self)
+        return result
+
+    def _outputs(self, arrays):
+        self.output_layout = [(array.shape, array.dtype) for array in arrays]
+        return tuple(
+            [
+                Tensor(array, False, OutputNode(self, index) if array.dtype.kind == "f" else None)
+                for index, array in enumerate(arrays)
+            ]
+        )
+
+    def _save(self, inputs):
+        saved = None
+        for edge, indices in zip(self.edges, self.reads, strict=False):
+            if edge is not None:
+                for index in indices:
+                    if index < len(inputs):  # `reads` may name inputs that a caller can leave out
+                        saved = saved or [None] * len(inputs)
+                        saved[index] = inputs[index]
+        self.saved = saved
+
+    def needs(self, index):
+        """Whether the gradient of this input is wanted."""
+        return self.edges is not None and self.edges[index] is not None
+
+    @property
+    def inputs(self):
+        """The inputs that `reads` names, as tensors; None in place of the others.
+
+        Raises GraphError when one of them was changed in place since, or was freed already.
+        """
+        if self.saved is None:
+            raise GraphError(self.freed_message())
+        for index, tensor in enumerate(self.saved):
+            if tensor is not None and changed_since(tensor.data, self.saved_at):
+                raise GraphError(self._changed_message(f"input {index}", tensor.data))
+        return self.saved
+
+    @property
+    def input_arrays(self):
+        """`inputs` as arrays, for `backward_arrays`."""
+        return [None if tensor is None else tensor.data for tensor in self.inputs]
+
+    @property
+    def output(self):
+        """The output as a tensor that is part of the graph. Needs ``reads_output = True``."""
+        return Tensor(self.output_data, False, self)
+
+    @property
+    def output_data(self):
+        """The output as an array, for `backward_arrays`. Needs ``reads_output = True``."""
+        if self.output_array is None:
+            raise GraphError(self.freed_message())
+        if changed_since(self.output_array, self.saved_at):
+            raise GraphError(self._changed_message("the output", self.output_array))
+        return self.output_array
+
+    def release(self):
+        """Lets go of everything: the node was used and is not needed again."""
+        self.saved = self.output_array = self.edges = self.kept = self.frame = None
+
+    def freed_message(self):
+        """What to say when the node is used after it was released."""
+        return (
+            f"{self.operation}: what the backward pass needs was freed when it ran before; "
+            "pass retain_graph=True to the earlier backward or grad to run it twice"
+        )
+
+    def _changed_message(self, what, array):
+        return (
+            f"{self.operation}: {what} (shape {array.shape}) was changed in place after it was used, "
+            "so its gradient can no longer be computed; work on a copy, or change it after backward"
+        )
+
+    def _choose_module(self, inputs):
+        devices = [tensor.device for tensor in inputs]
+        if len(set(devices)) > 1:
+            places = ", ".join(f"input {index} on {device}" for index, device in enumerate(devices))
+            raise DeviceError(
+                f"{self.operation}: inputs live on different devices ({places}); move them with .to(device)"
+            )
+        self.xp = array_module(inputs[0].data)
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+
+class OutputNode:
+    """The node of one output of an operation that has several."""
+
+    __slots__ = ("__weakref__", "edges", "function", "hooks", "index", "operation", "order")
+
+    is_node = True
+
+    def __init__(self, function, index):
+        self.function = function
+        self.operation = function.operation
+        self.edges = (function,)
+        self.index = index
+        self.order = tick()
+        self.hooks = None
+
+    freed_message = Function.freed_message
+
+    def release(self):
+        """Lets go of the operation."""
+        self.function = self.edges = None
+
+    def __repr__(self):
+        return f"<output {self.index} of {self.operation}>"
+
+
+def require_floating(operation, argument, array):
+    """Raises DTypeError unless the array holds floating-point numbers."""
+    if array.dtype.kind != "f":
+        raise DTypeError(f"{operation}: {argument} must hold floating-point numbers, not {array.dtype}")

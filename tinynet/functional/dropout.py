@@ -1,0 +1,80 @@
+"""Dropout: random zeros in training, nothing at inference.
+
+Sources: Srivastava et al., "Dropout", 2014; Tompson et al., 2015 (whole channels); Klambauer et al.,
+"Self-normalizing neural networks", 2017 (alpha dropout).
+"""
+
+from tinynet.autograd import Tensor
+from tinynet.backend import default_generator
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.functional.arithmetic import multiply
+from tinynet.functional.conversion import floating
+
+__all__ = ["alpha_dropout", "dropout", "dropout2d"]
+
+_SELU_FLOOR = -1.7580993408473766  # −scale·alpha: what SELU approaches at −∞
+
+
+def dropout(x, p=0.5, training=True, generator=None):
+    """Sets each element to 0 with probability p and divides the others by 1 − p.
+
+    Args:
+        x: any shape, float.
+        p: probability from 0 to 1.
+        training: False gives x itself.
+        generator: a `Generator`; by default the default one.
+
+    Raises:
+        ArgumentError: p is not a probability.
+    """
+    x = floating(x)
+    _check_probability("dropout", p)
+    if not training or p == 0:
+        return x
+    return multiply(x, Tensor(_mask(x, x.shape, p, generator)))
+
+
+def dropout2d(x, p=0.5, training=True, generator=None):
+    """Like `dropout`, but drops whole channels of x (N, *spatial, C): each (sample, channel) at once."""
+    x = floating(x)
+    if x.ndim < 3:
+        raise ShapeError(f"dropout2d: x must be (N, *spatial, C), but has shape {x.shape}")
+    _check_probability("dropout2d", p)
+    if not training or p == 0:
+        return x
+    shape = (x.shape[0], *(1,) * (x.ndim - 2), x.shape[-1])
+    return multiply(x, Tensor(_mask(x, shape, p, generator)))
+
+
+def alpha_dropout(x, p=0.5, training=True, generator=None):
+    """Dropout that keeps mean 0 and variance 1 behind SELU: dropped elements take SELU's lowest value."""
+    x = floating(x)
+    _check_probability("alpha_dropout", p)
+    if not training or p == 0:
+        return x
+    if p == 1:
+        return multiply(x, 0.0)
+    kept = 1 - p
+    scale = (kept + _SELU_FLOOR**2 * kept * p) ** -0.5
+    mask = _draw(x, x.shape, p, generator).astype(x.dtype)
+    floor = (1 - mask) * (_SELU_FLOOR * scale) - scale * _SELU_FLOOR * p
+    return multiply(x, Tensor(mask * scale)) + Tensor(floor)
+
+
+def _draw(x, shape, p, generator):
+    """True where an element is kept."""
+    generator = default_generator() if generator is None else generator
+    return generator.uniform(shape, dtype="float32", device=x.device) >= p
+
+
+def _mask(x, shape, p, generator):
+    """0 for what is dropped, 1 / (1 − p) for what is kept."""
+    mask = _draw(x, shape, p, generator).astype(x.dtype)
+    if p < 1:
+        mask *= 1 / (1 - p)
+    return mask
+
+
+def _check_probability(operation, p):
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"{operation}: p must be a probability from 0 to 1, not {p!r}")
