@@ -1,0 +1,22 @@
+# ruff: noqa: F403 (each module lists what it exports)
+"""Layers, losses as modules, initialisers, and the base class of all of them.
+
+Layers are named and called as in PyTorch, except that channels come last: images (N, H, W, C), sequences
+(N, T, C), volumes (N, D, H, W, C).
+"""
+
+from tinynet.nn import init as init
+from tinynet.nn.activations import *
+from tinynet.nn.containers import *
+from tinynet.nn.convolution import *
+from tinynet.nn.dropout import *
+from tinynet.nn.embedding import *
+from tinynet.nn.linear import *
+from tinynet.nn.losses import *
+from tinynet.nn.module import *
+from tinynet.nn.normalization import *
+from tinynet.nn.parameter import Parameter as Parameter
+from tinynet.nn.pooling import *
+from tinynet.nn.resampling import *
+from tinynet.nn.shaping import *
+from tinynet.nn.summary import *

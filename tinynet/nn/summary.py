@@ -1,0 +1,270 @@
+"""The table of a model's layers: output shapes, parameters, multiply-adds and activation memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinynet import backend
+from tinynet.autograd import Tensor, no_grad
+from tinynet.errors import ArgumentError
+from tinynet.nn.module import Module
+
+__all__ = ["LayerSummary", "Summary", "summarize"]
+
+_HEADINGS = ("Layer (type)", "Output shape", "Params", "Multiply-adds", "Activation memory")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerSummary:
+    """One call of one layer.
+
+    Attributes:
+        name: the path of the layer in the model.
+        type: its class.
+        output_shape: with None for the batch axis; a list of shapes for several outputs.
+        parameters: how many numbers it holds, running statistics included; 0 from its second call on.
+        trainable_parameters: how many of them are learnt.
+        multiply_adds: multiplications with a following addition, for one sample.
+        activation_bytes: the size of the output, for one sample.
+    """
+
+    name: str
+    type: str
+    output_shape: tuple | list
+    parameters: int
+    trainable_parameters: int
+    multiply_adds: int
+    activation_bytes: int
+
+    @property
+    def title(self):
+        """The name and the type, as the first column shows them."""
+        return f"{self.name} ({self.type})" if self.name else self.type
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The layers of a model in the order in which they were called, and totals. Printed as a table.
+
+    Attributes:
+        model: the model's class.
+        layers: a `LayerSummary` for each call of a layer.
+        total_parameters: of the whole model, each counted once, running statistics included, as Keras
+            counts them.
+        trainable_parameters: how many of them are learnt.
+    """
+
+    model: str
+    layers: tuple[LayerSummary, ...]
+    total_parameters: int
+    trainable_parameters: int
+
+    @property
+    def non_trainable_parameters(self):
+        """Frozen parameters and running statistics."""
+        return self.total_parameters - self.trainable_parameters
+
+    @property
+    def multiply_adds(self):
+        """Of all layers, for one sample."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    @property
+    def activation_bytes(self):
+        """Of all layers' outputs, for one sample."""
+        return sum(layer.activation_bytes for layer in self.layers)
+
+    def __iter__(self) -> Iterator[LayerSummary]:
+        return iter(self.layers)
+
+    def __len__(self):
+        return len(self.layers)
+
+    def __str__(self):
+        rows = [_HEADINGS] + [_cells(layer) for layer in self.layers]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [_line(row, widths) for row in rows]
+        rule = "─" * max(map(len, lines))
+        totals = (
+            f"Total params: {self.total_parameters:,}",
+            f"Trainable params: {self.trainable_parameters:,}",
+            f"Non-trainable params: {self.non_trainable_parameters:,}",
+            f"Multiply-adds per sample: {self.multiply_adds:,}",
+            f"Activation memory per sample: {_bytes(self.activation_bytes)}",
+        )
+        return "\n".join([self.model, rule, lines[0], rule, *lines[1:], rule, *totals])
+
+
+def summarize(model, input_shape, dtype=None, batch_size=1):
+    """Runs a model once on zeros and tells what each layer made of them.
+
+    The model runs in inference mode and without recording; afterwards it is as it was before, and so are
+    its buffers and the default random generator. Layers are the modules that hold no other modules.
+    Multiply-adds are those that a layer tells by ``multiply_adds(input_shape, output_shape)``.
+
+    Args:
+        model: a module.
+        input_shape: the shape of one sample, (H, W, C) for instance, or a list of shapes for a model of
+            several inputs.
+        dtype: of the zeros; that of the model's parameters if None. Integers for a model that starts with
+            an embedding.
+        batch_size: how many samples.
+
+    Returns:
+        A `Summary`.
+
+    Raises:
+        ArgumentError: the shape or the batch size is none.
+    """
+    recorder = _Recorder(model, batch_size)
+    inputs = _zeros(model, _shapes(input_shape), dtype, batch_size)
+    with _undisturbed(model), no_grad():
+        remove = [module.register_forward_hook(recorder) for module in model.modules()]
+        try:
+            model.eval()
+            model(*inputs)
+        finally:
+            for undo in remove:
+                undo()
+    every = [*model.parameters(), *_statistics(model, recurse=True)]
+    return Summary(
+        type(model).__name__,
+        tuple(recorder.layers),
+        sum(tensor.size for tensor in every),
+        model.num_parameters(trainable_only=True),
+    )
+
+
+class _Recorder:
+    """The forward hook that writes down each call of a layer."""
+
+    def __init__(self, model, batch_size):
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ArgumentError(f"summarize: batch_size must be an integer of at least 1, not {batch_size!r}")
+        self.names = {id(module): name for name, module in model.named_modules()}
+        self.batch_size = batch_size
+        self.counted = set()
+        self.layers = []
+
+    def __call__(self, module, inputs, output):
+        if any(True for _ in module.children()):
+            return
+        outputs = [part for part in _parts(output) if isinstance(part, Tensor)]
+        shapes = [(None, *part.shape[1:]) for part in outputs]
+        parameters, trainable = self._count(module)
+        self.layers.append(
+            LayerSummary(
+                name=self.names[id(module)],
+                type=type(module).__name__,
+                output_shape=shapes[0] if len(shapes) == 1 else shapes,
+                parameters=parameters,
+                trainable_parameters=trainable,
+                multiply_adds=self._multiply_adds(module, inputs, outputs),
+                activation_bytes=sum(part.data.nbytes for part in outputs) // self.batch_size,
+            )
+        )
+
+    def _count(self, module):
+        held = [*module.parameters(recurse=False), *_statistics(module, recurse=False)]
+        new = [tensor for tensor in held if id(tensor) not in self.counted]
+        self.counted.update(map(id, new))
+        return sum(tensor.size for tensor in new), sum(tensor.size for tensor in new if tensor.requires_grad)
+
+    def _multiply_adds(self, module, inputs, outputs):
+        count = getattr(module, "multiply_adds", None)
+        if count is None or not outputs:
+            return 0
+        return count(np.shape(inputs[0]), outputs[0].shape) // self.batch_size
+
+
+def _parts(output):
+    """The tensors in an output, which may be nested tuples, lists and dictionaries."""
+    if isinstance(output, dict):
+        output = tuple(output.values())
+    if not isinstance(output, (tuple, list)):
+        return [output]
+    return [part for entry in output for part in _parts(entry)]
+
+
+def _statistics(module, recurse):
+    """The buffers that are saved with the model and hold floating numbers."""
+    buffers = module.named_buffers(recurse=recurse, persistent_only=True)
+    return [buffer for _, buffer in buffers if buffer.dtype.kind == "f"]
+
+
+def _shapes(input_shape):
+    """The shapes of all inputs, from one shape or a list of them."""
+    several = isinstance(input_shape, (tuple, list)) and any(
+        isinstance(entry, (tuple, list)) for entry in input_shape
+    )
+    shapes = list(input_shape) if several else [input_shape]
+    for shape in shapes:
+        if not isinstance(shape, (tuple, list)) or any(
+            isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0 for size in shape
+        ):
+            raise ArgumentError(
+                "summarize: input_shape must be the sizes of one sample, (H, W, C) for instance, "
+                f"not {input_shape!r}"
+            )
+    return [tuple(map(int, shape)) for shape in shapes]
+
+
+def _zeros(model, shapes, dtype, batch_size):
+    first = next(model.parameters(), None)
+    if dtype is None:
+        dtype = backend.default_dtype() if first is None else first.dtype
+    device = backend.default_device() if first is None else first.device
+    return [Tensor(backend.to_device(np.zeros((batch_size, *shape), dtype), device)) for shape in shapes]
+
+
+@contextmanager
+def _undisturbed(model: Module):
+    """Puts training flags, buffers and the default generator back, whatever happens in between."""
+    generator = backend.default_generator()
+    state = generator.get_state()
+    flags = [(module, module.training) for module in model.modules()]
+    buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        generator.set_state(state)
+        for module, training in flags:
+            module.training = training
+        for buffer, content in buffers:
+            if not np.array_equal(backend.to_numpy(buffer.data), backend.to_numpy(content)):
+                buffer.data[...] = content
+
+
+def _cells(layer):
+    several = isinstance(layer.output_shape, list)
+    shapes = layer.output_shape if several else [layer.output_shape]
+    return (
+        layer.title,
+        ", ".join(map(_shape_text, shapes)) or "–",
+        f"{layer.parameters:,}",
+        f"{layer.multiply_adds:,}",
+        _bytes(layer.activation_bytes),
+    )
+
+
+def _shape_text(shape):
+    return f"({', '.join(map(str, shape))})"
+
+
+def _line(cells, widths):
+    """Texts to the left, numbers to the right."""
+    aligned = [
+        cell.ljust(width) if column < 2 else cell.rjust(width)
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    return "  ".join(aligned).rstrip()
+
+
+def _bytes(count):
+    """A number of bytes in the largest unit of which there is at least one."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} B"
