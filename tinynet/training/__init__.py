@@ -1,0 +1,54 @@
+"""Training: fit, evaluate and predict, metrics, callbacks, history, checkpoints and resuming."""
+
+from tinynet.training.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLog,
+    EarlyStopping,
+    KeepBest,
+    Plots,
+    ScheduleCallback,
+)
+from tinynet.training.checkpoint import load_checkpoint, save_checkpoint
+from tinynet.training.history import History
+from tinynet.training.metrics import (
+    Accuracy,
+    BinaryAccuracy,
+    ErrorRate,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    Metric,
+    RootMeanSquaredError,
+    TopKAccuracy,
+    available_metrics,
+    resolve_metric,
+)
+from tinynet.training.penalties import L2Penalty
+from tinynet.training.progress import Progress
+from tinynet.training.trainer import Trainer
+
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CSVLog",
+    "Callback",
+    "Checkpoint",
+    "EarlyStopping",
+    "ErrorRate",
+    "History",
+    "KeepBest",
+    "L2Penalty",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Plots",
+    "Progress",
+    "RootMeanSquaredError",
+    "ScheduleCallback",
+    "TopKAccuracy",
+    "Trainer",
+    "available_metrics",
+    "load_checkpoint",
+    "resolve_metric",
+    "save_checkpoint",
+]

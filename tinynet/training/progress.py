@@ -1,0 +1,96 @@
+"""What a fit shows while it runs."""
+
+import sys
+import time
+
+from tinynet.training.callbacks.base import Callback
+
+__all__ = ["Progress"]
+
+_NOT_SHOWN = ("epoch", "seconds", "learning_rate")
+
+
+class Progress(Callback):
+    """A bar for the running epoch on a terminal, and one line for each finished epoch.
+
+    Args:
+        verbose: 0 shows nothing; 1 the bar, where the output is a terminal, and the lines; 2 the lines.
+        file: the text stream to write to; None takes ``sys.stdout``.
+    """
+
+    def __init__(self, verbose=1, file=None):
+        self.verbose = verbose
+        self.file = file
+        self._bar = None
+
+    def on_epoch_begin(self, fit):
+        self._samples = 0
+        self._elapsed = 0.0
+        self._start = time.perf_counter()
+        if self.verbose == 1 and self._stream.isatty():
+            self._bar = _bar_class()(
+                total=fit.steps,
+                initial=fit.batch,
+                desc=_epoch_name(fit.epoch + 1, fit.epochs),
+                unit="batch",
+                leave=False,
+                dynamic_ncols=True,
+                file=self._stream,
+            )
+
+    def on_batch_end(self, fit):
+        self._samples += fit.batch_samples
+        self._elapsed = time.perf_counter() - self._start
+        if self._bar is not None:
+            figures = {name: _formatted(value) for name, value in fit.figures().items()}
+            self._bar.set_postfix({**figures, "samples/s": self._speed()}, refresh=False)
+            self._bar.update()
+
+    def on_epoch_end(self, fit, row):
+        self.close()
+        figures = "  ".join(f"{name} {_formatted(row[name])}" for name in row if name not in _NOT_SHOWN)
+        name = _epoch_name(row["epoch"], fit.epochs)
+        self._print(f"{name}  {figures}  {row['seconds']:.1f} s  {self._speed()} samples/s")
+
+    def on_interrupt(self, fit):
+        self.close()
+        if fit.batch:
+            name = _epoch_name(fit.epoch + 1, fit.epochs)
+            self._print(f"{name}  interrupted after batch {fit.batch} of {fit.steps}")
+        else:
+            self._print(f"interrupted after epoch {fit.epoch}")
+
+    def close(self):
+        """Takes the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    @property
+    def _stream(self):
+        return self.file or sys.stdout
+
+    def _print(self, line):
+        if self.verbose:
+            print(line, file=self._stream, flush=True)
+
+    def _speed(self):
+        """Training samples a second; the time for validation is left out."""
+        return f"{self._samples / self._elapsed:,.0f}" if self._elapsed else "–"
+
+
+def _bar_class():
+    from tqdm import tqdm
+
+    class Bar(tqdm):
+        monitor_interval = 0  # no watching thread, which would outlive the fit
+
+    return Bar
+
+
+def _epoch_name(epoch, epochs):
+    return f"epoch {epoch:>{len(str(epochs))}}/{epochs}"
+
+
+def _formatted(value):
+    return f"{value:.4f}" if isinstance(value, float) and 1e-3 <= abs(value) < 1e4 else f"{value:.4g}"
