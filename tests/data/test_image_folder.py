@@ -89,3 +89,13 @@ def test_missing_pillow_names_the_extra(root, monkeypatch):
 def test_decode_image_modes():
     with pytest.raises(ArgumentError, match="decode_image: mode should be 'RGB' or 'L', not 'P'"):
         decode_image("x.png", "x.png", mode="P")
+
+
+def test_black_ink_on_a_transparent_ground_is_black_on_white(tmp_path):
+    pixels = np.zeros((4, 6, 4), np.uint8)
+    pixels[1:3, 2:4, 3] = 255  # opaque black in the middle of transparent black
+    Image.fromarray(pixels).save(tmp_path / "ink.png")
+    decoded = decode_image(tmp_path / "ink.png", "ink.png", mode="L")
+    expected = np.full((4, 6, 1), 255)
+    expected[1:3, 2:4] = 0
+    np.testing.assert_array_equal(decoded, expected)

@@ -157,3 +157,14 @@ def test_length_of_zero():
     y.sum().backward()
     assert not y.numpy().any()
     assert np.isfinite(x.grad.numpy()).all()
+
+
+@pytest.mark.parametrize("mean", [0.0, 100.0, 1e4])
+@pytest.mark.parametrize(
+    "function", [F.instance_norm, lambda x: F.group_norm(x, 2), lambda x: F.layer_norm(x, 3)]
+)
+def test_single_precision_with_a_large_mean(rng, mean, function):
+    """Statistics lose no digits beyond those that x itself has lost."""
+    x = (rng.normal(size=(1, 100, 100, 4)) + mean).astype(np.float32)
+    expected = function(x.astype(np.float64)).numpy()
+    np.testing.assert_allclose(function(x).numpy(), expected, rtol=0, atol=1e-6 + 1e-7 * mean)

@@ -106,3 +106,12 @@ def test_empty_batch(function):
     assert y.shape[0] == 0
     y.sum().backward()
     assert x.grad.shape == x.shape
+
+
+@pytest.mark.parametrize("size", [4, 5])
+def test_adaptive_max_pooling_gives_the_gradient_to_one_of_equals(size):
+    """Whether or not the bins divide the input; overlapping bins may choose the same element."""
+    x = tn.tensor(np.zeros((1, size, size, 1)), requires_grad=True)
+    F.adaptive_max_pool2d(x, 2).sum().backward()
+    assert x.grad.numpy().sum() == 4
+    assert set(x.grad.numpy().ravel().tolist()) <= {0.0, 1.0, 2.0, 4.0}

@@ -76,3 +76,12 @@ def test_constants_stay_constant(mode):
 
 def test_numpy_numbers_as_scale():
     assert F.upsample(np.ones((1, 2, 3, 1)), scale=np.int64(2)).shape == (1, 4, 6, 1)
+
+
+def test_bilinear_upsampling_keeps_infinities_local():
+    x = np.zeros((1, 6, 6, 1))
+    x[0, 0, 0, 0] = np.inf
+    y = F.upsample(x, 2, mode="bilinear").numpy()[0, :, :, 0]
+    assert np.isfinite(y[3:]).all()
+    assert np.isfinite(y[:, 3:]).all()
+    assert y[0, 0] == np.inf or np.isnan(y[0, 0])  # ∞ · 0, where the other neighbour has no share

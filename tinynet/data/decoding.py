@@ -16,7 +16,7 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
     Args:
         source: a path or an open binary file.
         name: what error messages call it.
-        mode: ``"RGB"``, or ``"L"`` for one channel of greys.
+        mode: ``"RGB"``, or ``"L"`` for one channel of greys. What is transparent becomes white.
         size: (height, width) to resize to, smoothing where the image shrinks; None keeps its own.
         max_pixels: images with more are refused before they are decoded.
 
@@ -38,7 +38,7 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
             width, height = image.size
             if width * height > max_pixels:
                 raise DataError(f"{name}: {width}×{height} pixels, at most {max_pixels:,} are accepted")
-            image = image.convert(mode)
+            image = _opaque(image).convert(mode)
             if size is not None:
                 image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             pixels = np.array(image, dtype=np.uint8)
@@ -47,3 +47,13 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
     except Exception as error:  # Pillow's readers let almost any error out when a file is damaged
         raise DataError(f"{name}: not a readable image: {error or type(error).__name__}") from error
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
+
+
+def _opaque(image):
+    """The image on white paper, where it has transparent parts."""
+    if not image.has_transparency_data:
+        return image
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

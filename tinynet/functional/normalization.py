@@ -170,9 +170,9 @@ class Standardization(Function):
         self.epsilon = epsilon
 
     def forward(self, x):
-        average = x.mean(axis=self.axes, keepdims=True)
+        average = self._accurate_mean(x)
         y = x - average
-        inverse_std = ((y * y).mean(axis=self.axes, keepdims=True) + self.epsilon) ** -0.5
+        inverse_std = (self._accurate_mean(y * y) + self.epsilon) ** -0.5
         y *= inverse_std
         self.kept = average, inverse_std
         return y
@@ -187,6 +187,10 @@ class Standardization(Function):
         (x,) = self.input_arrays
         average, inverse_std = self.kept
         return self._gradient(gy, (x - average) * inverse_std, inverse_std)
+
+    def _accurate_mean(self, x):
+        """The mean, summed in float64: over axes other than the last NumPy's own sum is coarse."""
+        return x.mean(axis=self.axes, keepdims=True, dtype=self.xp.float64).astype(x.dtype)
 
     def _gradient(self, gy, y, inverse_std):
         shared = gy.mean(axis=self.axes, keepdims=True)

@@ -3,7 +3,7 @@
 from tinynet.autograd import Function, Tensor, as_tensor
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.geometry import per_axis, resolve, spatial_input
-from tinynet.functional.joining import stack
+from tinynet.functional.joining import concatenate
 from tinynet.functional.reductions import max as maximum_of
 from tinynet.functional.reductions import mean
 from tinynet_kernels import pool
@@ -159,7 +159,7 @@ def max_pool3d(x, window, stride=None, padding=0, dilation=1, return_indices=Fal
     return _max_pool("max_pool3d", 3, x, window, stride, padding, dilation, return_indices)
 
 
-def _max_pool(operation, dimensions, x, window, stride, padding, dilation, return_indices):
+def _max_pool(operation, dimensions, x, window, stride=None, padding=0, dilation=1, return_indices=False):
     x = spatial_input(operation, x, dimensions)
     window = per_axis(operation, "window", window, dimensions)
     geometry = resolve(
@@ -204,7 +204,7 @@ def avg_pool3d(x, window, stride=None, padding=0, count_padding=True):
     return _average_pool("avg_pool3d", 3, x, window, stride, padding, count_padding)
 
 
-def _average_pool(operation, dimensions, x, window, stride, padding, count_padding):
+def _average_pool(operation, dimensions, x, window, stride=None, padding=0, count_padding=True):
     x = spatial_input(operation, x, dimensions)
     window = per_axis(operation, "window", window, dimensions)
     geometry = resolve(operation, x.shape[1:-1], window, window if stride is None else stride, padding, 1)
@@ -213,7 +213,7 @@ def _average_pool(operation, dimensions, x, window, stride, padding, count_paddi
 
 def adaptive_avg_pool1d(x, output_size):
     """Means of x (N, T, C) over `output_size` bins. See `adaptive_avg_pool2d`."""
-    return _adaptive("adaptive_avg_pool1d", 1, x, output_size, mean)
+    return _adaptive("adaptive_avg_pool1d", 1, x, output_size, _average_pool)
 
 
 def adaptive_avg_pool2d(x, output_size):
@@ -228,45 +228,51 @@ def adaptive_avg_pool2d(x, output_size):
     Returns:
         (N, height, width, C).
     """
-    return _adaptive("adaptive_avg_pool2d", 2, x, output_size, mean)
+    return _adaptive("adaptive_avg_pool2d", 2, x, output_size, _average_pool)
 
 
 def adaptive_avg_pool3d(x, output_size):
     """Means of x (N, D, H, W, C) over a grid of bins. See `adaptive_avg_pool2d`."""
-    return _adaptive("adaptive_avg_pool3d", 3, x, output_size, mean)
+    return _adaptive("adaptive_avg_pool3d", 3, x, output_size, _average_pool)
 
 
 def adaptive_max_pool1d(x, output_size):
     """Largest numbers of x (N, T, C) in `output_size` bins. See `adaptive_avg_pool2d`."""
-    return _adaptive("adaptive_max_pool1d", 1, x, output_size, maximum_of)
+    return _adaptive("adaptive_max_pool1d", 1, x, output_size, _max_pool)
 
 
 def adaptive_max_pool2d(x, output_size):
     """Largest numbers in a grid of bins; see `adaptive_avg_pool2d` for the bins."""
-    return _adaptive("adaptive_max_pool2d", 2, x, output_size, maximum_of)
+    return _adaptive("adaptive_max_pool2d", 2, x, output_size, _max_pool)
 
 
 def adaptive_max_pool3d(x, output_size):
     """Largest numbers of x (N, D, H, W, C) in a grid of bins. See `adaptive_avg_pool2d`."""
-    return _adaptive("adaptive_max_pool3d", 3, x, output_size, maximum_of)
+    return _adaptive("adaptive_max_pool3d", 3, x, output_size, _max_pool)
 
 
-def _adaptive(operation, dimensions, x, output_size, reduce):
+def _adaptive(operation, dimensions, x, output_size, pooling):
     x = spatial_input(operation, x, dimensions)
     output_size = per_axis(operation, "output_size", output_size, dimensions)
     _check_not_empty(operation, x)
-    if all(size % bins == 0 for size, bins in zip(x.shape[1:-1], output_size, strict=True)):
-        window = tuple([size // bins for size, bins in zip(x.shape[1:-1], output_size, strict=True)])
-        if reduce is mean:
-            return _average_pool(operation, dimensions, x, window, None, 0, True)
-        return _max_pool(operation, dimensions, x, window, None, 0, 1, False)
+    sizes = x.shape[1:-1]
+    if all(size % bins == 0 for size, bins in zip(sizes, output_size, strict=True)):
+        window = tuple([size // bins for size, bins in zip(sizes, output_size, strict=True)])
+        return pooling(operation, dimensions, x, window)
     # Bins are boxes, so means and maxima may be taken one axis after the other.
-    for axis, bins in enumerate(output_size, start=1):
-        size = x.shape[axis]
+    for axis, (size, bins) in enumerate(zip(sizes, output_size, strict=True), start=1):
         before = (slice(None),) * axis
         edges = [(i * size // bins, -(-(i + 1) * size // bins)) for i in range(bins)]
-        x = stack([reduce(x[(*before, slice(*edge))], axis=axis) for edge in edges], axis=axis)
+        parts = [x[(*before, slice(*edge))] for edge in edges]
+        windows = [_along(axis, dimensions, end - start) for start, end in edges]
+        pooled = [pooling(operation, dimensions, *pair) for pair in zip(parts, windows, strict=True)]
+        x = concatenate(pooled, axis=axis)
     return x
+
+
+def _along(axis, dimensions, length):
+    """A window of this length along one axis, which is counted with the batch as axis 0."""
+    return tuple([length if axis == other else 1 for other in range(1, dimensions + 1)])
 
 
 def global_avg_pool(x, keepdims=False):

@@ -1,18 +1,58 @@
 """Other resolutions: enlarging by repetition or interpolation, and space traded for channels."""
 
-from math import prod
 from numbers import Real
 
 import numpy as np
 
-from tinynet.autograd import as_tensor
+from tinynet.autograd import Function, Tensor, as_tensor
+from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.geometry import per_axis, spatial_input
-from tinynet.functional.indexing import index_select
-from tinynet.functional.linear_algebra import matmul
 from tinynet.functional.shaping import broadcast_to, reshape, transpose
 
 __all__ = ["depth_to_space", "pixel_shuffle", "pixel_unshuffle", "space_to_depth", "upsample"]
+
+
+class Resample(Function):
+    """The slices of x at places along an axis; the places never decrease."""
+
+    __slots__ = ("axis", "places", "size")
+
+    def __init__(self, places, axis):
+        self.places = places
+        self.axis = axis
+
+    def forward(self, x):
+        self.size = x.shape[self.axis]
+        return x.take(self.xp.asarray(self.places), axis=self.axis)
+
+    def backward(self, gy):
+        return SumOfSlices(self.places, self.axis, self.size)(gy)
+
+
+class SumOfSlices(Function):
+    """Sums the slices that `Resample` took from one place, and puts the sum there: its transpose."""
+
+    __slots__ = ("axis", "places", "size")
+
+    def __init__(self, places, axis, size):
+        self.places = places
+        self.axis = axis
+        self.size = size
+
+    def forward(self, gy):
+        xp = self.xp
+        before = (slice(None),) * self.axis
+        gx = xp.zeros((*gy.shape[: self.axis], self.size, *gy.shape[self.axis + 1 :]), gy.dtype)
+        if xp is np:
+            starts = np.flatnonzero(np.diff(self.places, prepend=-1))
+            gx[(*before, self.places[starts])] = np.add.reduceat(gy, starts, axis=self.axis)
+        else:
+            xp.add.at(gx, (*before, xp.asarray(self.places)), gy)
+        return gx
+
+    def backward(self, ggx):
+        return Resample(self.places, self.axis)(ggx)
 
 
 def upsample(x, scale=None, size=None, mode="nearest", align_corners=False):
@@ -70,7 +110,7 @@ def _nearest(x, size):
         return _repeat(x, [new // n for new, n in zip(size, old, strict=True)])
     for axis, (length, n) in enumerate(zip(size, old, strict=True), start=1):
         if length != n:
-            x = index_select(x, np.arange(length) * n // length, axis)
+            x = Resample(np.arange(length) * n // length, axis)(x)
     return x
 
 
@@ -88,7 +128,7 @@ def _repeat(x, factors):
 
 
 def _interpolate(x, axis, length, align_corners):
-    """Linear interpolation along one axis, as a product with a matrix that has two numbers in each row."""
+    """Linear interpolation along one axis, between the neighbours below and above each place."""
     n = x.shape[axis]
     if length == n:
         return x
@@ -98,15 +138,9 @@ def _interpolate(x, axis, length, align_corners):
         places = np.maximum((np.arange(length) + 0.5) * (n / length) - 0.5, 0.0)
     lower = np.minimum(places.astype(np.int64), n - 1)
     upper = np.minimum(lower + 1, n - 1)
-    share = places - lower
-    matrix = np.zeros((length, n))
-    rows = np.arange(length)
-    np.add.at(matrix, (rows, lower), 1 - share)
-    np.add.at(matrix, (rows, upper), share)
-    weights = as_tensor(matrix.astype(x.dtype), device=x.device)
-    shape = x.shape
-    y = matmul(weights, reshape(x, (prod(shape[:axis]), n, prod(shape[axis + 1 :]))))
-    return reshape(y, (*shape[:axis], length, *shape[axis + 1 :]))
+    share = (places - lower).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis))
+    share = array_module(x.data).asarray(share)
+    return Resample(lower, axis)(x) * Tensor(1 - share) + Resample(upper, axis)(x) * Tensor(share)
 
 
 def space_to_depth(x, block):

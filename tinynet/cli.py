@@ -1,0 +1,275 @@
+"""The command line: ``tinynet train lenet5`` and its companions.
+
+Whatever takes long to import is imported by the command that needs it, so that ``--help`` is quick.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tinynet.errors import ArgumentError, TinynetError
+
+__all__ = ["main"]
+
+SUCCESS, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments=None):
+    """Runs one command.
+
+    Args:
+        arguments: the words after ``tinynet``; None takes them from ``sys.argv``.
+
+    Returns:
+        The exit status: 0; 1 when the command failed; 2 when the words make no sense; 130 after Ctrl-C.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as ending:  # argparse has said what is wrong, or printed its help
+        return ending.code
+    try:
+        return _run(options)
+    except KeyboardInterrupt:
+        print("\ntinynet: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough; what is still unwritten goes nowhere, without a complaint.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except (TinynetError, OSError) as error:
+        if options.debug:
+            raise
+        print(f"tinynet: {error}", file=sys.stderr)
+        return USAGE if isinstance(error, ArgumentError) else FAILURE
+
+
+def _run(options):
+    if options.device is None:
+        return options.command(options)
+    import tinynet as tn
+
+    with tn.device(options.device):
+        return options.command(options)
+
+
+# The commands
+
+
+def _recipes(_options):
+    from tinynet import recipes
+
+    for name in recipes.available():
+        recipe = recipes.get(name)
+        documented = [f for f in recipe.figures if f.quantity == "test_accuracy"]
+        goals = "; ".join(f"{figure.value:.2%} on {figure.data} ({figure.origin})" for figure in documented)
+        print(f"{name}\n    {recipe.title}\n    trains on {', '.join(recipe.settings)}; {goals}")
+    return SUCCESS
+
+
+def _train(options):
+    from tinynet import recipes
+
+    recipe = recipes.get(options.name)
+    choice = recipes.Options(
+        data=options.data,
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        learning_rate=options.lr,
+        seed=options.seed,
+        folder=options.out,
+        resume=options.resume,
+        workers=options.workers,
+        verbose=0 if options.quiet else 1,
+    )
+    report = recipes.run(recipe, choice)
+    folder = choice.folder_for(recipe)
+    if report["status"] == "interrupted":
+        print(
+            f"\ntinynet: interrupted; to go on, repeat the command with --resume ({folder})", file=sys.stderr
+        )
+        return INTERRUPTED
+    if not options.quiet:
+        print()
+    print(f"{_verdict(report)}\nfiles in {folder}/")
+    return SUCCESS
+
+
+def _verdict(report):
+    accuracy = f"test accuracy {report['results']['test_accuracy']:.2%}"
+    for row in report["comparison"]:
+        if row["quantity"] == "test_accuracy":
+            reached = "reached" if row["reached"] else "not reached"
+            return f"{accuracy}; {row['origin']}: {row['documented']:.2%}, {reached}"
+    return accuracy
+
+
+def _evaluate(options):
+    run = _open_run(options.run)
+    scores = run.evaluate()
+    print(f"{run.folder}: {run.recipe.title}")
+    print(f"test images of {run.report['data']}: " + _listed(scores))
+    return SUCCESS
+
+
+def _listed(scores):
+    return ", ".join(
+        f"{name} {value:.2%}" if name == "accuracy" else f"{name} {value:.4f}"
+        for name, value in scores.items()
+    )
+
+
+def _predict(options):
+    import numpy as np
+
+    run = _open_run(options.run)
+    images = np.stack([run.read_image(path) for path in options.images])
+    for path, probabilities in zip(options.images, run.predict(images), strict=True):
+        best = probabilities.argsort()[::-1][: options.top]
+        answers = "  ".join(f"{run.class_names[index]} {probabilities[index]:.1%}" for index in best)
+        print(f"{path}: {answers}")
+    return SUCCESS
+
+
+def _open_run(name):
+    from tinynet import recipes
+
+    folder = Path(name) if Path(name).is_dir() else _folder_in_runs(name)
+    return recipes.Run(folder, recipes.get(recipes.read_report(folder)["recipe"]))
+
+
+def _folder_in_runs(name):
+    """``runs/name``; where it isn't there, an error says what would help."""
+    from tinynet import recipes
+    from tinynet.models.registry import find
+
+    folders = {folder.name: folder for folder in Path("runs").glob("*/")}
+    if name in recipes.available() and name not in folders:
+        raise TinynetError(f"{name} has not been trained here; do it with: tinynet train {name}")
+    return find("run", name, folders)
+
+
+def _summary(options):
+    from tinynet import inspection, models
+
+    model = models.create(options.model)
+    print(inspection.summary(model, options.input or model.input_shape))
+    return SUCCESS
+
+
+def _report(options):
+    from tinynet.recipes import report
+
+    reports = report.find_reports(options.folder)
+    if not reports:
+        raise TinynetError(f"{options.folder}: there are no runs here")
+    print(report.table(reports))
+    return SUCCESS
+
+
+# The words
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="tinynet", description="Neural networks, from scratch.")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for add in (_add_recipes, _add_train, _add_evaluate, _add_predict, _add_summary, _add_report):
+        add(commands)
+    return parser
+
+
+def _add(commands, name, command, description):
+    parser = commands.add_parser(
+        name, help=description, description=f"{description[0].upper()}{description[1:]}."
+    )
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    parser.set_defaults(command=command, device=None)
+    return parser
+
+
+def _add_device(parser):
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: $TINYNET_DEVICE, else cpu)")
+
+
+def _add_recipes(commands):
+    _add(commands, "recipes", _recipes, "list the documented experiments")
+
+
+def _add_train(commands):
+    parser = _add(commands, "train", _train, "train what a recipe describes")
+    parser.add_argument("name", metavar="NAME", help="a recipe; see: tinynet recipes")
+    parser.add_argument("--data", help="the data set to train on")
+    parser.add_argument("--epochs", type=_positive, help="how many epochs to train")
+    parser.add_argument("--batch-size", type=_positive, help="how many images in a batch")
+    parser.add_argument("--lr", type=float, help="the learning rate; the highest, where it varies")
+    parser.add_argument("--seed", type=_not_negative, help="of everything random (default: 0)")
+    parser.add_argument("--out", metavar="FOLDER", help="where the files go (default: runs/NAME)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
+    parser.add_argument("--workers", type=_not_negative, default=0, help="threads that load batches")
+    parser.add_argument("--quiet", action="store_true", help="print nothing but the result")
+    _add_device(parser)
+
+
+def _add_evaluate(commands):
+    parser = _add(commands, "evaluate", _evaluate, "test a trained model on the test images")
+    parser.add_argument("run", metavar="RUN", help="the folder of a run, or its name in runs/")
+    _add_device(parser)
+
+
+def _add_predict(commands):
+    parser = _add(commands, "predict", _predict, "tell what image files show")
+    parser.add_argument(
+        "images", metavar="IMAGE", nargs="+", help="image files, dark on light or light on dark"
+    )
+    parser.add_argument("--run", default="lenet5", help="the folder of a run, or its name in runs/")
+    parser.add_argument("--top", type=_positive, default=3, help="how many classes to name (default: 3)")
+    _add_device(parser)
+
+
+def _add_summary(commands):
+    parser = _add(commands, "summary", _summary, "print the layers of a model")
+    parser.add_argument("model", metavar="MODEL", help="the name of a model, for example lenet5")
+    parser.add_argument("--input", type=_shape, metavar="HxWxC", help="the shape of an image, as in 28x28x1")
+    _add_device(parser)
+
+
+def _add_report(commands):
+    parser = _add(commands, "report", _report, "compare documented figures with those obtained")
+    parser.add_argument("folder", metavar="RUNS", nargs="?", default="runs", help="default: runs")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser, *_):
+        import tinynet
+
+        print(f"tinynet {tinynet.__version__}")
+        parser.exit()
+
+
+def _positive(text):
+    return _at_least(1, text)
+
+
+def _not_negative(text):
+    return _at_least(0, text)
+
+
+def _at_least(least, text):
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
+    if number < least:
+        raise argparse.ArgumentTypeError(f"{number} is less than {least}")
+    return number
+
+
+def _shape(text):
+    try:
+        shape = tuple(int(part) for part in text.lower().split("x"))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a shape such as 28x28x1")
+    return shape

@@ -1,0 +1,45 @@
+"""LeNet-5 on handwritten digits."""
+
+from tinynet import functional as F
+from tinynet import optim
+from tinynet.models import LeNet5
+from tinynet.recipes.base import Figure, Recipe, Settings
+
+__all__ = ["LENET5"]
+
+
+def _model(input_shape, num_classes):
+    height, _, channels = input_shape
+    return LeNet5(num_classes, in_channels=channels, input_size=height)
+
+
+def _loss(logits, labels):
+    return F.cross_entropy(logits, labels, label_smoothing=0.1)
+
+
+def _adamw(parameters, learning_rate):
+    return optim.AdamW(parameters, lr=learning_rate, weight_decay=0.3)
+
+
+def _one_cycle(optimizer, learning_rate, total_steps):
+    return optim.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total_steps)
+
+
+LENET5 = Recipe(
+    name="lenet5",
+    title="LeNet-5 (1998), modern variant: maximum pooling and ReLU",
+    source="Ng, course notes on convolutional networks, Classic networks",
+    settings={
+        "digits": Settings(epochs=20, batch_size=32, learning_rate=8e-3),
+        "mnist": Settings(epochs=10, batch_size=128, learning_rate=4e-3),
+        "fashion-mnist": Settings(epochs=15, batch_size=128, learning_rate=4e-3),
+    },
+    figures=(
+        Figure("parameters", 61_706, "Ng (about 60 k)"),
+        Figure("test_accuracy", 0.98, "goal of this project", data="digits"),
+    ),
+    model=_model,
+    optimizer=_adamw,
+    schedule=_one_cycle,
+    loss=_loss,
+)

@@ -1,0 +1,82 @@
+"""A finished run, read back from its folder to be used."""
+
+from pathlib import Path
+
+import numpy as np
+
+import tinynet as tn
+from tinynet.errors import DataError
+from tinynet.recipes import data as data_sets
+from tinynet.recipes.experiment import MODEL
+from tinynet.recipes.framing import frame_image
+from tinynet.recipes.report import read_report
+from tinynet.training import Trainer
+
+__all__ = ["Run"]
+
+
+class Run:
+    """The model of a run with what belongs to it.
+
+    Args:
+        folder: the folder of the run.
+        recipe: the recipe that it ran; see `tinynet.recipes.get`.
+
+    Attributes:
+        report: what ``report.json`` holds.
+        model: the trained model, on the default device.
+        class_names: the name of each class.
+
+    Raises:
+        DataError: there is no finished run in the folder, or its report is damaged.
+        CheckpointError: the file of weights is missing, damaged, or does not fit the model.
+    """
+
+    def __init__(self, folder, recipe):
+        self.folder = Path(folder)
+        self.recipe = recipe
+        self.report = read_report(folder)
+        if self.report["status"] != "finished":
+            raise DataError(f"{folder}: this run is not finished (it is {self.report['status']})")
+        try:
+            self.input_shape = tuple(self.report["model"]["input_shape"])
+            self.class_names = tuple(self.report["model"]["class_names"])
+            self.data_name = self.report["settings"]["data"]
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{folder}: the report lacks {error}") from error
+        self.model = recipe.model(self.input_shape, len(self.class_names))
+        self.model.load(self.folder / MODEL)
+        self.trainer = Trainer(
+            self.model, loss=recipe.loss, metrics=["accuracy"], regularizer=recipe.regularizer
+        )
+
+    def evaluate(self):
+        """Loss and accuracy on the test images, by name."""
+        return self.trainer.evaluate(*data_sets.load(self.data_name, self.recipe.largest_pixel).test)
+
+    def predict(self, images):
+        """The probability of each class.
+
+        Args:
+            images: (N, H, W, C) as the model takes them, but from 0 to 1.
+
+        Returns:
+            (N, classes), float32.
+        """
+        logits = self.trainer.predict(np.asarray(images, np.float32) * np.float32(self.recipe.largest_pixel))
+        return tn.functional.softmax(tn.tensor(logits)).numpy()
+
+    def read_image(self, path):
+        """An image file of any kind and size, framed like the images that the model was trained on.
+
+        Returns:
+            (H, W, 1), float32, from 0 to 1, as `predict` takes it.
+
+        Raises:
+            DataError: the file is no image.
+            MissingExtraError: Pillow isn't installed.
+        """
+        from tinynet.data.decoding import decode_image
+
+        grey = decode_image(path, name=str(path), mode="L")[..., 0] / np.float32(255)
+        return frame_image(grey, data_sets.framing(self.data_name), self.input_shape[:2])
