@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import tinynet_kernels
-from tinynet_kernels import conv, norm, optimizer, pinned, pool, softmax
+from tinynet_kernels import conv, matmul, norm, optimizer, pinned, pool, softmax
 from tinynet_kernels.dispatch import Family
 
-FAMILIES = (conv, norm, optimizer, pool, softmax)
+FAMILIES = (conv, matmul, norm, optimizer, pool, softmax)
 
 
 def run_python(code, **environment):
