@@ -1,9 +1,16 @@
 """What all tests share."""
 
+import signal
+
 import numpy as np
 import pytest
 
 import tinynet as tn
+
+# A shell that starts the suite in the background has it, and every program that it starts, ignore Ctrl-C.
+# The tests of Ctrl-C need the ordinary behaviour.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

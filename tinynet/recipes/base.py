@@ -58,6 +58,7 @@ class Recipe:
         loss: ``loss(logits, labels)``.
         regularizer: ``regularizer(model)``, a penalty that is added to the loss of every batch; or None.
         largest_pixel: the number for a full pixel in the images.
+        shuffle: whether every pass over the training images takes them in another order.
         steps_per_epoch: how many batches an epoch has; None takes one pass over the training images.
         validation_images: how many of the training images are set aside to validate on. With 0 the test
             images serve for that, as in most of the documents; nothing is chosen by them.
@@ -74,6 +75,7 @@ class Recipe:
     loss: Callable = F.cross_entropy
     regularizer: Callable | None = None
     largest_pixel: int = 1
+    shuffle: bool = True
     steps_per_epoch: int | None = None
     validation_images: int = 0
 

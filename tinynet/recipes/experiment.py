@@ -113,6 +113,7 @@ class _Experiment:
             validation_data=tuple(self.validation),
             epochs=self.settings["epochs"],
             batch_size=self.settings["batch_size"],
+            shuffle=self.recipe.shuffle,
             seed=self.seed,
             callbacks=callbacks,
             verbose=self.options.verbose,
