@@ -71,7 +71,7 @@ CONV = Recipe(
     model=_builder("mnist-conv"),
     optimizer=_adam,
     # Pixels from 0 to 1, as in the document's other two Keras listings. This one leaves them at 0 to 255,
-    # which costs about two tenths of a point of test accuracy.
+    # and the one seed trained so reached 98.92 %.
 )
 
 CONV5 = Recipe(
