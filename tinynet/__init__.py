@@ -56,6 +56,7 @@ __all__ = [
     "device",
     "enable_grad",
     "errors",
+    "explain_plan",
     "from_dlpack",
     "functional",
     "grad",
@@ -80,6 +81,7 @@ _ROOMS = {"data", "inspection", "models", "nn", "optim", "recipes", "training"}
 _ELSEWHERE = {
     "History": "tinynet.training",
     "Trainer": "tinynet.training",
+    "explain_plan": "tinynet.nn.convolution_plan",
     "gradcheck": "tinynet.autograd.gradcheck",
     "gradgradcheck": "tinynet.autograd.gradcheck",
     "summary": "tinynet.inspection",

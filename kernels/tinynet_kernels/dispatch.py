@@ -7,9 +7,9 @@ from contextvars import ContextVar
 
 import numpy as np
 
-__all__ = ["TAKES", "Family", "array_module", "pinned"]
+__all__ = ["TAKES", "Family", "array_module", "is_strict", "pinned"]
 
-TAKES = ("reference", "cpu")
+TAKES = ("reference", "cpu", "strict", "fast")
 
 _CPU_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -32,10 +32,16 @@ def array_module(array):
 
 @contextmanager
 def pinned(take):
-    """Within this context every kernel family uses `take`, ``"reference"`` or ``"cpu"``, and no other.
+    """Within this context every kernel family works as `take` says.
 
-    Holds for the current thread (or asynchronous task) only. The cpu take then refuses, with a
-    TypeError, the arrays that it does not serve, instead of leaving them to the reference.
+    * ``"reference"``: the definition in NumPy or CuPy.
+    * ``"cpu"``: the compiled kernels, which refuse, with a TypeError, the arrays that they do not serve,
+      instead of leaving them to the reference.
+    * ``"fast"``: as without pinning, the compiled kernels where they serve, by their fastest methods.
+    * ``"strict"``: the same without the methods that round more than a plain sum of products does. There is
+      one, Winograd's F(4, 3), see `tinynet_kernels.conv.plan`.
+
+    Holds for the current thread (or asynchronous task) only.
 
     Raises:
         ValueError: there is no take of this name.
@@ -47,6 +53,11 @@ def pinned(take):
         yield
     finally:
         _pinned_take.reset(token)
+
+
+def is_strict():
+    """Whether ``pinned("strict")`` holds."""
+    return _pinned_take.get() == "strict"
 
 
 class Family:
@@ -65,14 +76,14 @@ class Family:
     def take(self, *arrays):
         """The module that serves `arrays`, which are all the floating-point arguments of one call."""
         name = _pinned_take.get()
-        if name is None:
-            name = "cpu" if _is_served_by_cpu(arrays) else "reference"
-        elif name == "cpu" and not _is_served_by_cpu(arrays):
+        if name == "cpu" and not _is_served_by_cpu(arrays):
             found = ", ".join(f"{type(array).__module__} {array.dtype}" for array in arrays)
             raise TypeError(
                 f"{self._package}: the cpu take serves NumPy arrays that are all float32 or all float64, "
                 f"not {found}"
             )
+        if name != "reference":
+            name = "cpu" if _is_served_by_cpu(arrays) else "reference"
         return self._modules.get(name) or self._load(name)
 
     def _load(self, name):

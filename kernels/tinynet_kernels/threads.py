@@ -11,7 +11,7 @@ import os
 
 __all__ = ["load_thread_pool"]
 
-_SPIN_COUNT = "1000"  # a few microseconds: enough for two kernels in a row, too short to starve others
+_SPIN_COUNT = "2000"  # some 20 microseconds: enough for two kernels in a row, too short to starve others
 
 
 def load_thread_pool():

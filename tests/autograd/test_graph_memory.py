@@ -243,6 +243,59 @@ class TestFreedDuringBackward:
         (c * 4.0).backward(np.ones(3))
         assert alive == [False, False]
 
+    def test_an_operation_can_drop_its_gradient_before_it_is_done(self):
+        watched, alive = [], []
+
+        class Dropping(Function):
+            __slots__ = ()
+
+            def forward(self, x):
+                return x * 1.0
+
+            def backward(self, gy):
+                return gy
+
+            def backward_arrays(self, gy):
+                watched.append(weakref.ref(gy))
+                gy = gy * 1.0
+                alive.append(watched[0]() is not None)
+                return gy
+
+        (Dropping()(leaf(3)) * 2.0).backward(np.ones(3))
+        assert alive == [False]
+
+    @pytest.mark.parametrize("retain_graph", [False, True])
+    def test_an_operation_can_let_go_of_its_output(self, retain_graph):
+        alive = []
+
+        class Taking(Function):
+            __slots__ = ()
+            reads_output = True
+
+            def forward(self, x):
+                return np.exp(x)
+
+            def backward(self, gy):
+                return gy * self.output
+
+            def backward_arrays(self, gy):
+                reference = weakref.ref(self.output_data)
+                gx = gy * self.take_output_data()
+                alive.append(reference() is not None)
+                return gx
+
+        x = leaf(3)
+        y = Taking()(x) * 1.0
+        y.backward(np.ones(3), retain_graph=retain_graph)
+        assert alive == [retain_graph]
+        if retain_graph:
+            y.backward(np.ones(3))
+            assert alive == [True, False]
+            np.testing.assert_allclose(x.grad.data, 2 * np.exp(x.data))
+        else:
+            with pytest.raises(tn.errors.GraphError, match="retain_graph=True"):
+                y.backward(np.ones(3))
+
     def test_the_graph_is_released_although_the_output_lives(self):
         x = leaf(3)
         a = x * 2.0

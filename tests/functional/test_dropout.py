@@ -78,3 +78,45 @@ def test_a_checkpointed_section_draws_the_same_numbers():
     y = tn.checkpoint(lambda x: F.dropout(x * 1, 0.5), x)
     y.sum().backward()
     np.testing.assert_array_equal(x.grad.numpy(), y.numpy())
+
+
+def test_second_derivatives():
+    x = tn.tensor(np.linspace(-1, 1, 60).reshape(3, 20), requires_grad=True)
+    y = F.dropout(x, 0.4, generator=tn.Generator(1))
+    kept = (y.numpy() != 0) / 0.6
+    (gradient,) = tn.grad((y**3).sum(), [x], create_graph=True)
+    np.testing.assert_allclose(gradient.numpy(), 3 * y.numpy() ** 2 * kept, rtol=1e-12)
+    (second,) = tn.grad(gradient.sum(), [x])
+    np.testing.assert_allclose(second.numpy(), 6 * y.numpy() * kept**2, rtol=1e-12)
+
+
+def test_gradcheck():
+    x = np.random.default_rng(0).normal(size=(3, 7))
+    tn.gradcheck(lambda x: F.dropout(x, 0.4, generator=tn.Generator(1)) ** 2, [x])
+
+
+def test_a_restored_generator_draws_the_same_again():
+    generator = tn.Generator(2)
+    F.dropout(np.ones(100), generator=generator)
+    state = generator.get_state()
+    expected = [F.dropout(np.ones((5, n)), generator=generator).numpy() for n in (40, 3, 60)]
+    generator.set_state(state)
+    for y in expected:
+        np.testing.assert_array_equal(F.dropout(np.ones(y.shape), generator=generator).numpy(), y)
+
+
+def test_all_dtypes_drop_the_same_elements():
+    masks = [
+        F.dropout(np.ones((9, 50), dtype), 0.3, generator=tn.Generator(2)).numpy() != 0
+        for dtype in (np.float16, np.float32, np.float64)
+    ]
+    np.testing.assert_array_equal(masks[0], masks[1])
+    np.testing.assert_array_equal(masks[1], masks[2])
+
+
+def test_strided_and_empty_inputs():
+    x = np.ones((10, 30))
+    for array in (x[:, ::3], x.T, x[:0]):
+        y = F.dropout(array, 0.5, generator=tn.Generator(2)).numpy()
+        same = F.dropout(array.copy(), 0.5, generator=tn.Generator(2)).numpy()
+        np.testing.assert_array_equal(y, same)

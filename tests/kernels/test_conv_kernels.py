@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_kernels import conv, pinned
-from tinynet_kernels.conv import cpu
 
 
 @st.composite
@@ -34,6 +33,7 @@ def convolutions(draw):
     return SimpleNamespace(
         x=random.standard_normal((batch, *size, groups * per_group)).astype(dtype),
         weight=random.standard_normal((*kernel, per_group, groups * out_per_group)).astype(dtype),
+        bias=random.standard_normal(groups * out_per_group).astype(dtype),
         gy=random.standard_normal((batch, *output, groups * out_per_group)).astype(dtype),
         size=size,
         kernel=kernel,
@@ -49,6 +49,7 @@ few = settings(deadline=None, derandomize=True, max_examples=60)
 @given(c=convolutions())
 def test_takes_agree_on_forward_and_both_gradients(c, compare_takes):
     compare_takes(conv.forward, c.x, c.weight, *c.window, c.groups)
+    compare_takes(conv.forward, c.x, c.weight, *c.window, c.groups, c.bias, "relu")
     compare_takes(conv.input_gradient, c.gy, c.weight, c.size, *c.window, c.groups)
     compare_takes(conv.weight_gradient, c.x, c.gy, c.kernel, *c.window, c.groups)
 
@@ -113,24 +114,6 @@ def test_col2im_adds_up_every_entry_once():
         np.testing.assert_array_equal(counts[0, :, :, 0], np.outer(rows, across))
 
 
-def test_pieces_smaller_than_the_input_change_nothing(monkeypatch, same):
-    random = np.random.default_rng(0)
-    x, weight = random.standard_normal((3, 7, 6, 2)), random.standard_normal((3, 3, 2, 4))
-    gy = random.standard_normal((3, 7, 6, 4))
-    window = ((1, 1), ((1, 1), (1, 1)), (1, 1))
-
-    def results():
-        return (
-            conv.forward(x, weight, *window, 1),
-            conv.input_gradient(gy, weight, (7, 6), *window, 1),
-            conv.weight_gradient(x, gy, (3, 3), *window, 1),
-        )
-
-    whole = results()
-    monkeypatch.setattr(cpu, "_PIECE_BYTES", 2000)
-    same(results(), whole)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -161,6 +144,14 @@ def test_pieces_smaller_than_the_input_change_nothing(monkeypatch, same):
             lambda x, w: conv.col2im(x[0, 0], (8, 8), (3, 3), (1, 1), ((0, 0),) * 2, (1, 1)),
             "conv.col2im: columns has shape (8, 4), but an output of (6, 6) and a kernel of (3, 3) need "
             "(N * 36, 9 * C)",
+        ),
+        (
+            lambda x, w: conv.forward(x, w, (1, 1), ((0, 0),) * 2, (1, 1), 1, bias=np.zeros(4)),
+            "conv.forward: bias has shape (4,) but weight (shape (3, 3, 4, 6)) gives 6 channels",
+        ),
+        (
+            lambda x, w: conv.forward(x, w, (1, 1), ((0, 0),) * 2, (1, 1), 1, activation="tanh"),
+            "conv.forward: there is no activation 'tanh'; choose None or 'relu'",
         ),
     ],
 )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_kernels import matmul, pinned
+from tinynet_kernels.matmul import cpu
 from tinynet_kernels.matmul.blocking import blocking
 
 few = settings(deadline=None, derandomize=True, max_examples=150)
@@ -267,11 +268,20 @@ def test_compiled_code_is_kept_on_disk(tmp_path):
         "matmul.product(numpy.ones((3, 2), 'f4'), numpy.ones((2, 5), 'f4'))\n"
         "a = numpy.ones((5, 7), 'f4')[:, ::3]\n"
         "matmul.product(a, numpy.ones((4, 3), 'f4'), False, True, None, 'relu')\n"
-        "from tinynet_kernels.matmul.cpu import _product\n"
-        "print(sum(_product.stats.cache_hits.values()), sum(_product.stats.cache_misses.values()))\n"
+        "from tinynet_kernels.matmul.cpu import _multiply\n"
+        "print(sum(_multiply.stats.cache_hits.values()), sum(_multiply.stats.cache_misses.values()))\n"
     )
     assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "0 1"
     assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "1 0"
+
+
+@pytest.mark.parametrize("depth", [8191, 8192, 30_001])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_sums_are_made_in_parts(depth, dtype, compare_takes):
+    a, b, bias = normal((depth, 33), dtype), normal((depth, 70), dtype, 1), normal(70, dtype, 2)
+    assert cpu._parts(33, 70, depth) > 1
+    compare_takes(matmul.product, a, b, True, False, bias, "relu")
+    compare_takes(matmul.product, np.ascontiguousarray(a.T), b)
 
 
 @pytest.mark.slow

@@ -15,16 +15,71 @@ EPSILON = 1e-5
     rows=st.sampled_from([0, 1, 2, 15, 16, 17, 40, 3000]),
     columns=st.sampled_from([1, 3, 64, 1500]),
     dtype=st.sampled_from([np.float32, np.float64]),
+    activation=st.sampled_from([None, "relu"]),
 )
-def test_takes_agree(rows, columns, dtype, compare_takes):
+def test_takes_agree(rows, columns, dtype, activation, compare_takes):
     random = np.random.default_rng(rows + columns)
     x, gy = random.standard_normal((2, rows, columns)).astype(dtype)
     gamma, beta, mean = random.standard_normal((3, columns)).astype(dtype)
     spread = random.uniform(0.5, 2, columns).astype(dtype)
     if rows != 1 and rows != 2:  # two rows can lie so close together that rounding is all there is
-        compare_takes(norm.batch_forward, x, gamma, beta, EPSILON)
-    compare_takes(norm.batch_inference, x, gamma, beta, mean, spread, EPSILON)
-    compare_takes(norm.batch_backward, gy, x, gamma, mean, spread)
+        compare_takes(norm.batch_forward, x, gamma, beta, EPSILON, activation)
+    y = compare_takes(norm.batch_inference, x, gamma, beta, mean, spread, EPSILON, activation)
+    compare_takes(norm.batch_backward, gy, x, gamma, mean, spread, None if activation is None else y)
+
+
+@pytest.mark.parametrize("columns", [6, 64])
+def test_results_too_large_for_the_cache(columns, compare_takes):
+    rows = 16 * 2**20 // 4 // columns + 1
+    x, gy = np.random.default_rng(0).standard_normal((2, rows, columns), dtype=np.float32)
+    gamma, beta = np.linspace(0.5, 2, 2 * columns, dtype=np.float32).reshape(2, columns)
+    y, mean, _, inverse_std = compare_takes(norm.batch_forward, x, gamma, beta, EPSILON, "relu")
+    with pinned("reference"):
+        expected = norm.batch_backward(*(a.astype(np.float64) for a in (gy, x, gamma, mean, inverse_std, y)))
+    with pinned("cpu"):
+        found = norm.batch_backward(gy, x, gamma, mean, inverse_std, y)
+    for f, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(f, e, rtol=0, atol=2e-6 * np.abs(e).max())
+
+
+@pytest.mark.parametrize("take", ["reference", "cpu"])
+def test_a_constant_column_gives_beta(take):
+    x = np.full((50, 2), 12345.678, np.float32)
+    beta = np.array([0.5, 2.0], np.float32)
+    with pinned(take):
+        y, mean, variance, _ = norm.batch_forward(x, np.ones_like(beta), beta, EPSILON)
+    np.testing.assert_array_equal(y, np.broadcast_to(beta, x.shape))
+    np.testing.assert_array_equal(mean, x[0])
+    np.testing.assert_array_equal(variance, 0)
+
+
+@pytest.mark.parametrize("take", ["reference", "cpu"])
+def test_nan_stays_in_its_column(take):
+    x = np.random.default_rng(0).standard_normal((40, 3))
+    x[7, 1] = np.nan
+    with pinned(take):
+        y, mean, *_ = norm.batch_forward(x, np.ones(3), np.zeros(3), EPSILON, "relu")
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(np.broadcast_to(mean, y.shape)))
+    np.testing.assert_array_equal(np.isnan(mean), [False, True, False])
+
+
+def test_results_do_not_depend_on_the_number_of_threads():
+    numba = pytest.importorskip("numba")
+    x, gy = np.random.default_rng(0).standard_normal((2, 50_001, 6), dtype=np.float32)
+    c = x[0]
+
+    def everything():
+        y, mean, variance, inverse_std = norm.batch_forward(x, c, c, EPSILON, "relu")
+        return y, mean, variance, *norm.batch_backward(gy, x, c, mean, inverse_std, y)
+
+    before = numba.get_num_threads()
+    try:
+        numba.set_num_threads(1)
+        alone = everything()
+    finally:
+        numba.set_num_threads(before)
+    for a, b in zip(alone, everything(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("take", ["reference", "cpu"])
@@ -98,3 +153,7 @@ def test_errors_name_the_argument_and_the_shapes():
         norm.batch_inference(c, c, c, c, c, EPSILON)
     with pytest.raises(ValueError, match=r"gy has shape \(3, 3\) but x has \(4, 3\)"):
         norm.batch_backward(x[:3], x, c, c, c)
+    with pytest.raises(ValueError, match=r"y has shape \(3, 3\) but x has \(4, 3\)"):
+        norm.batch_backward(x, x, c, c, c, x[:3])
+    with pytest.raises(ValueError, match="batch_forward: activation must be 'relu' or None, not 'tanh'"):
+        norm.batch_forward(x, c, c, EPSILON, "tanh")

@@ -133,6 +133,19 @@ def test_takes_agree(dtype, update, make, same):
     same(run("cpu", update, dtype, strided=True), expected, tolerance)
 
 
+@pytest.mark.parametrize("index", range(4))
+def test_takes_agree_on_arrays_of_many_blocks(index, same):
+    update = (sgd(SGD[-1]), adam(ADAM[0]), rmsprop(RMSPROP[-1]), adagrad(ADAGRAD[0]))[index]
+    gradients = np.random.default_rng(0).standard_normal(150_001)
+    results = []
+    for take in ("reference", "cpu"):
+        parameters, state = np.ones_like(gradients), np.full((3, gradients.size), 2.0)
+        with pinned(take):
+            update(parameters, gradients, state, 2)
+        results.append((parameters, state))
+    same(*results)
+
+
 @pytest.mark.parametrize("take", TAKES)
 def test_the_first_step_of_momentum_ignores_the_old_velocity(take):
     parameters, gradients, velocity = np.ones(3), np.array([1.0, 2.0, 3.0]), np.full(3, np.nan)

@@ -116,7 +116,7 @@ def test_the_outer_sum_of_a_tile_is_a_convolution(dtype):
 def band(zero, addresses, strides, rows, depth, columns, accumulate):
     a, b, c = addresses
     a_row, a_step, b_step, c_row = strides
-    multiply_band(zero, a, a_row, a_step, b, b_step, depth, c, c_row, rows, columns, accumulate)
+    multiply_band(zero, a, a_row, a_step, b, b_step, depth, 1, 0, c, c_row, rows, columns, accumulate)
 
 
 @few

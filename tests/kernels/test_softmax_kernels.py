@@ -64,6 +64,30 @@ def test_cross_entropy_agrees_between_takes_and_with_pytorch(
     np.testing.assert_allclose(gradient, tensor.grad.numpy(), rtol=0, atol=tolerance)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_takes_agree_on_many_rows(dtype, compare_takes):
+    random = np.random.default_rng(0)
+    logits, gy = (3 * random.standard_normal((2, 700, 130))).astype(dtype)
+    targets = random.integers(0, 130, 700)
+    y = compare_takes(softmax.softmax, logits)
+    compare_takes(softmax.softmax_backward, gy, y)
+    y = compare_takes(softmax.log_softmax, logits)
+    compare_takes(softmax.log_softmax_backward, gy, y)
+    options = (targets, None, int(targets[0]), 0.0)
+    _, log_normalizer = compare_takes(softmax.cross_entropy_forward, logits, *options)
+    compare_takes(softmax.cross_entropy_backward, gy[:, 0], logits, log_normalizer, *options)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 5e-6), (np.float64, 2e-14)])
+def test_probabilities_of_a_wide_range_of_logits(dtype, tolerance):
+    """Relative to each probability; the difference to the maximum, up to 85, is rounded to float32."""
+    x = np.linspace(-80, 5, 1001).astype(dtype)[None]
+    exact = np.exp(x.astype(np.longdouble) - x.max())
+    with pinned("cpu"):
+        found = softmax.softmax(x)
+    np.testing.assert_allclose(found, (exact / exact.sum()).astype(np.float64), rtol=tolerance)
+
+
 @few
 @given(seed=st.integers(0, 1000))
 def test_softmax_matches_scipy(seed):

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import tinynet_kernels
-from tinynet_kernels import conv, matmul, norm, optimizer, pinned, pool, softmax
+from tinynet_kernels import activation, conv, matmul, norm, optimizer, pinned, pool, softmax
 from tinynet_kernels.dispatch import Family
 
-FAMILIES = (conv, matmul, norm, optimizer, pool, softmax)
+FAMILIES = (activation, conv, matmul, norm, optimizer, pool, softmax)
 
 
 def run_python(code, **environment):
@@ -31,7 +31,7 @@ def run_python(code, **environment):
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_every_function_has_both_takes_and_a_docstring(family):
     takes = [__import__(f"{family.__name__}.{take}", fromlist=["_"]) for take in ("reference", "cpu")]
-    for name in set(family.__all__) - {"output_size"}:
+    for name in set(family.__all__) - {"Plan", "observed_plans", "output_size", "plan"}:
         assert getattr(family, name).__doc__
         assert all(callable(getattr(take, name)) for take in takes)
 
@@ -59,7 +59,7 @@ def test_mixed_dtypes_use_the_reference():
 def test_pinned_names_are_checked():
     with pytest.raises(ValueError) as error, pinned("gpu"):
         pass
-    assert str(error.value) == "pinned: there is no take 'gpu'; choose one of reference, cpu"
+    assert str(error.value) == "pinned: there is no take 'gpu'; choose one of reference, cpu, strict, fast"
 
 
 def test_pinned_cpu_refuses_what_it_does_not_serve():
@@ -124,12 +124,23 @@ def _everything():
     depthwise = random.standard_normal((3, 3, 1, 12), dtype=np.float32)
     window = ((2, 1), ((1, 1), (0, 2)), (1, 1))
     results = []
-    for weight, groups in ((dense, 1), (dense[:, :, :3], 2), (depthwise, 6)):
+    for weight, groups in ((dense, 1), (dense[:, :, :3], 2), (depthwise, 6), (dense[:, 1:2], 1)):
         y = conv.forward(x, weight, *window, groups)
         results += [
             y,
             conv.input_gradient(y, weight, (19, 17), *window, groups),
-            conv.weight_gradient(x, y, (3, 3), *window, groups),
+            conv.weight_gradient(x, y, weight.shape[:2], *window, groups),
+        ]
+    wide = random.standard_normal((3, 14, 14, 40), dtype=np.float32)
+    for kernel in ((3, 3), (5, 5), (1, 1)):
+        weight = random.standard_normal((*kernel, 40, 70), dtype=np.float32)
+        same = ((1, 1), tuple((k // 2, k // 2) for k in kernel), (1, 1), 1)
+        y = conv.forward(wide, weight, *same)
+        results += [
+            y,
+            conv.input_gradient(y, weight, (14, 14), *same),
+            conv.weight_gradient(wide, y, kernel, *same),
+            matmul.product(y.reshape(-1, 70), y.reshape(-1, 70), transpose_a=True),
         ]
     y, indices = pool.max_forward(x, (3, 3), *window)
     results += [y, pool.max_backward(y, indices, (19, 17), (3, 3), *window)]

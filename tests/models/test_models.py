@@ -12,6 +12,19 @@ PARAMETERS = {
     "mnist-dense-200": 199_210,
     "mnist-conv": 1_199_882,
     "mnist-conv5": 924_374,
+    "resnet18": 11_689_512,
+    "resnet20": 269_722,
+    "resnet34": 21_797_672,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+}
+
+# Options that make the larger models small enough for tests that run them.
+SMALL = {
+    "resnet18": {"stem": "cifar"},
+    "resnet34": {"stem": "cifar"},
+    "vgg16": {"input_size": 32},
+    "vgg19": {"input_size": 32},
 }
 
 # The tables that Keras printed: type of layer, output shape, parameters.
@@ -47,6 +60,18 @@ def test_every_model_has_a_documented_number_of_parameters():
     assert {name: models.create(name).num_parameters() for name in models.available()} == PARAMETERS
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [
+        ("resnet18", {"num_classes": 10, "stem": "cifar"}, 11_173_962),
+        ("resnet20", {"shortcut": "projection"}, 272_474),
+        ("vgg16", {"num_classes": 2, "input_size": 50}, 33_605_442),
+    ],
+)
+def test_variants_have_their_number_of_parameters(name, options, count):
+    assert models.create(name, **options).num_parameters() == count
+
+
 @pytest.mark.parametrize("name", KERAS_TABLES)
 def test_summary_equals_the_documented_table(name):
     model = models.create(name)
@@ -57,7 +82,7 @@ def test_summary_equals_the_documented_table(name):
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_forward_gives_logits(name, rng):
-    model = models.create(name, num_classes=7).eval()
+    model = models.create(name, num_classes=7, **SMALL.get(name, {})).eval()
     x = rng.random((3, *model.input_shape), dtype=np.float32)
     logits = model(tn.tensor(x))
     assert logits.shape == (3, 7)
@@ -70,7 +95,7 @@ def test_weights_follow_from_the_seed(name):
     states = []
     for seed in (1, 1, 2):
         tn.manual_seed(seed)
-        states.append(models.create(name).state_dict())
+        states.append(models.create(name, **SMALL.get(name, {})).state_dict())
     first, again, other = states
     assert all(np.array_equal(first[key].numpy(), again[key].numpy()) for key in first)
     assert any(not np.array_equal(first[key].numpy(), other[key].numpy()) for key in first)

@@ -47,7 +47,7 @@ def correlate(x, weight, starts, output, stride, dilation, groups):
     return y
 
 
-def convolve(x, weight, bias=0.0, stride=1, padding=0, dilation=1, groups=1):
+def convolve(x, weight, bias=0.0, stride=1, padding=0, dilation=1, groups=1, activation=None):
     dimensions, kernel = x.ndim - 2, weight.shape[:-2]
     stride, dilation = every(stride, dimensions), every(dilation, dimensions)
     pairs = pairs_of(padding, x.shape[1:-1], kernel, stride, dilation)
@@ -55,7 +55,8 @@ def convolve(x, weight, bias=0.0, stride=1, padding=0, dilation=1, groups=1):
         (n + sum(pair) - d * (k - 1) - 1) // s + 1
         for n, pair, k, s, d in zip(x.shape[1:-1], pairs, kernel, stride, dilation, strict=True)
     ]
-    return correlate(x, weight, [before for before, _ in pairs], output, stride, dilation, groups) + bias
+    y = correlate(x, weight, [before for before, _ in pairs], output, stride, dilation, groups) + bias
+    return np.maximum(y, 0) if activation == "relu" else y
 
 
 def convolve_transposed(x, weight, bias=0.0, stride=1, padding=0, output_padding=0, dilation=1, groups=1):
@@ -84,14 +85,15 @@ def channels_first(x):
     return x.movedim(-1, 1)
 
 
-def torch_convolve(torch, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def torch_convolve(torch, x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, activation=None):
     dimensions, kernel = x.ndim - 2, weight.shape[:-2]
     pairs = pairs_of(padding, x.shape[1:-1], kernel, every(stride, dimensions), every(dilation, dimensions))
     widths = [width for pair in reversed(pairs) for width in pair]
     x = torch.nn.functional.pad(channels_first(x), widths)
     function = getattr(torch.nn.functional, f"conv{dimensions}d")
     weight = weight.movedim(-1, 0).movedim(-1, 1)
-    return function(x, weight, bias, stride, 0, dilation, groups).movedim(1, -1)
+    y = function(x, weight, bias, stride, 0, dilation, groups).movedim(1, -1)
+    return torch.relu(y) if activation == "relu" else y
 
 
 def torch_convolve_transposed(
@@ -120,6 +122,7 @@ OPERATIONS = [
             sample(normal(2, 6, 2), normal(3, 2, 3), normal(3)),
             sample(normal(2, 7, 2), normal(3, 2, 2), stride=2, padding="same"),
             sample(normal(1, 7, 2), normal(3, 1, 2), normal(2), padding=(1, 2), dilation=2, groups=2),
+            sample(normal(2, 6, 2), normal(3, 2, 3), normal(3), padding=1, activation="relu"),
         ),
         convolve,
         torch_convolve,
@@ -139,6 +142,10 @@ OPERATIONS = [
             sample(normal(2, 3, 3, 4), normal(2, 2, 2, 6), normal(6), groups=2),
             sample(normal(2, 4, 4, 3), normal(3, 3, 1, 3), normal(3), groups=3, padding=1),
             sample(normal(1, 4, 5, 2), normal(3, 2, 1, 4), groups=2, stride=2, padding="same"),
+            sample(normal(2, 4, 5, 2), normal(3, 3, 2, 3), normal(3), padding=1, activation="relu"),
+            sample(normal(1, 5, 5, 2), normal(3, 2, 2, 2), stride=2, activation="relu"),
+            sample(normal(1, 4, 4, 2), normal(1, 1, 2, 3), normal(3), activation="relu"),
+            sample(normal(1, 4, 4, 2), normal(2, 2, 1, 4), normal(4), groups=2, activation="relu"),
         ),
         convolve,
         torch_convolve,
@@ -151,6 +158,7 @@ OPERATIONS = [
                 normal(1, 3, 4, 3, 2), normal(3, 2, 2, 1, 2), normal(2), groups=2, stride=2, padding="same"
             ),
             sample(normal(1, 4, 3, 3, 1), normal(2, 2, 2, 1, 2), dilation=(2, 1, 1), padding=(1, (0, 1), 0)),
+            sample(normal(1, 3, 3, 3, 2), normal(2, 2, 2, 2, 2), normal(2), activation="relu"),
         ),
         convolve,
         torch_convolve,

@@ -1,4 +1,4 @@
-"""Dropout with a seeded generator: the definition draws the same numbers from NumPy's generator."""
+"""Dropout with a seeded generator: the definition draws the same numbers, one after the other."""
 
 import numpy as np
 
@@ -18,8 +18,23 @@ def seeded(function):
     return call
 
 
+def philox(counter, key):
+    """The four words of Philox 4x32-10; Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011)."""
+    c = [counter % 2**32, counter >> 32, 0, 0]
+    for number in range(10):
+        a, b = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        k = [(key[0] + number * 0x9E3779B9) % 2**32, (key[1] + number * 0xBB67AE85) % 2**32]
+        c = [(b >> 32) ^ c[1] ^ k[0], b % 2**32, (a >> 32) ^ c[3] ^ k[1], a % 2**32]
+    return c
+
+
 def kept(shape, p):
-    return np.random.default_rng(SEED).random(shape, dtype=np.float32) >= p
+    """Element e belongs to word e // q of counter e % q."""
+    key = np.random.default_rng(SEED).integers(0, 2**32, 2).tolist()
+    size = int(np.prod(shape))
+    quarter = -(-size // 4)
+    words = [philox(e % quarter, key)[e // quarter] for e in range(size)]
+    return np.array([word >= round(p * 2**32) for word in words]).reshape(shape)
 
 
 def inverted(mask, p):

@@ -14,6 +14,13 @@ MATMUL = (
     sample(normal(2, 3, 4), normal(4)),
     sample(normal(3, 4), normal(4)),
 )
+# Large enough for the kernel: below, the product is NumPy's.
+LARGE = (
+    sample(normal(40, 64), normal(64, 56)),
+    sample(normal(2, 30, 50), normal(50, 48)),
+    sample(normal(3, 1, 20, 40), normal(2, 40, 30)),
+    sample(normal(30, 50), normal(2, 50, 48)),
+)
 EINSUM = (
     (sample(normal(3, 4), normal(4, 2)), "ij,jk->ik"),
     (sample(normal(3, 4), normal(4, 2)), "ij,jk"),
@@ -51,8 +58,18 @@ def einsum(one, equation, empty):
     )
 
 
+def linear(x, weight, bias=0.0, activation=None):
+    y = x @ weight + bias
+    return np.maximum(y, 0) if activation == "relu" else y
+
+
+def torch_linear(torch, x, weight, bias=None, activation=None):
+    y = torch.nn.functional.linear(x, weight.T, bias)
+    return torch.relu(y) if activation == "relu" else y
+
+
 OPERATIONS = [
-    Operation("matmul", MATMUL, np.matmul, lambda torch, x, y: torch.matmul(x, y)),
+    Operation("matmul", (*MATMUL, *LARGE), np.matmul, lambda torch, x, y: torch.matmul(x, y)),
     Operation(
         "matmul",
         (sample(normal(4), normal(4)), sample(normal(4), normal(4, 2)), sample(normal(4), normal(3, 4, 2))),
@@ -66,15 +83,22 @@ OPERATIONS = [
             sample(normal(3, 4), normal(4, 2), normal(2)),
             sample(normal(2, 3, 4), normal(4, 2), normal(2)),
             sample(normal(3, 4), normal(4, 2)),
+            sample(normal(5, 4), normal(4, 3), normal(3), activation="relu"),
+            sample(normal(2, 3, 4), normal(4, 2), activation="relu"),
+            # Large enough for the kernel: below, the product is NumPy's.
+            sample(normal(64, 50), normal(50, 48), normal(48), activation="relu"),
         ),
-        lambda x, weight, bias=0: x @ weight + bias,
-        lambda torch, x, weight, bias=None: torch.nn.functional.linear(x, weight.T, bias),
+        linear,
+        torch_linear,
     ),
     Operation(
         "linear",
-        (sample(normal(4), normal(4, 2), normal(2)),),
-        lambda x, weight, bias: x @ weight + bias,
-        lambda torch, x, weight, bias: torch.nn.functional.linear(x, weight.T, bias),
+        (
+            sample(normal(4), normal(4, 2), normal(2)),
+            sample(normal(4), normal(4, 2), normal(2), activation="relu"),
+        ),
+        linear,
+        torch_linear,
         empty=None,
     ),
     *[einsum(one, equation, 0) for one, equation in EINSUM],

@@ -12,27 +12,37 @@ def standardized(x, axes, epsilon):
     return (x - mean) / np.sqrt(variance + epsilon)
 
 
-def batch_norm(x, gamma=1.0, beta=0.0, epsilon=1e-5):
-    return gamma * standardized(x, tuple(range(x.ndim - 1)), epsilon) + beta
+def activated(y, activation):
+    return np.maximum(y, 0) if activation == "relu" else y
 
 
-def torch_batch_norm(torch, x, gamma=None, beta=None, epsilon=1e-5):
+def torch_activated(torch, y, activation):
+    return torch.relu(y) if activation == "relu" else y
+
+
+def batch_norm(x, gamma=1.0, beta=0.0, epsilon=1e-5, activation=None):
+    return activated(gamma * standardized(x, tuple(range(x.ndim - 1)), epsilon) + beta, activation)
+
+
+def torch_batch_norm(torch, x, gamma=None, beta=None, epsilon=1e-5, activation=None):
     y = torch.nn.functional.batch_norm(x.movedim(-1, 1), None, None, gamma, beta, training=True, eps=epsilon)
-    return y.movedim(1, -1)
+    return torch_activated(torch, y.movedim(1, -1), activation)
 
 
-def batch_inference(x, mean, variance, gamma=1.0, beta=0.0, epsilon=1e-5):
-    return gamma * (x - mean) / np.sqrt(variance + epsilon) + beta
+def batch_inference(x, mean, variance, gamma=1.0, beta=0.0, epsilon=1e-5, activation=None):
+    return activated(gamma * (x - mean) / np.sqrt(variance + epsilon) + beta, activation)
 
 
-def torch_batch_inference(torch, x, mean, variance, gamma=None, beta=None, epsilon=1e-5):
+def torch_batch_inference(torch, x, mean, variance, gamma=None, beta=None, epsilon=1e-5, activation=None):
     if gamma is None:
         gamma, beta = torch.ones_like(mean), torch.zeros_like(mean)
-    return gamma * (x - mean) / torch.sqrt(variance + epsilon) + beta
+    return torch_activated(torch, gamma * (x - mean) / torch.sqrt(variance + epsilon) + beta, activation)
 
 
-def call_batch_inference(x, mean, variance, gamma=None, beta=None, epsilon=1e-5):
-    return functional.batch_norm(x, gamma, beta, mean, variance, training=False, epsilon=epsilon)
+def call_batch_inference(x, mean, variance, gamma=None, beta=None, epsilon=1e-5, activation=None):
+    return functional.batch_norm(
+        x, gamma, beta, mean, variance, training=False, epsilon=epsilon, activation=activation
+    )
 
 
 def layer_norm(x, gamma=1.0, beta=0.0, axes=1, epsilon=1e-5):
@@ -89,6 +99,9 @@ OPERATIONS = [
             sample(normal(2, 3, 2), normal(2), normal(2), epsilon=0.1),
             sample(uniform(2.0, 4.0, 2, 3, 2, 2), normal(2), normal(2)),
             sample(normal(2, 2, 2, 2, 2), normal(2), normal(2)),
+            sample(normal(6, 3), normal(3), normal(3), activation="relu"),
+            sample(normal(2, 3, 2, 2), normal(2), normal(2), activation="relu"),
+            sample(normal(5, 2), activation="relu"),
         ),
         batch_norm,
         torch_batch_norm,
@@ -99,6 +112,7 @@ OPERATIONS = [
             sample(normal(4, 3), normal(3), positive(3), normal(3), normal(3)),
             sample(normal(1, 3), normal(3), positive(3)),
             sample(normal(2, 2, 3, 2), normal(2), positive(2), normal(2), normal(2), epsilon=0.1),
+            sample(normal(4, 3), normal(3), positive(3), normal(3), normal(3), activation="relu"),
         ),
         batch_inference,
         torch_batch_inference,

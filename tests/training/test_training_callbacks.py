@@ -186,7 +186,7 @@ def test_progress_prints_a_line_for_each_epoch(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1/2  loss ")
-    for part in ("accuracy", "val_loss", "val_accuracy", "samples/s"):
+    for part in ("accuracy", "val_loss", "val_accuracy", "samples/s", "MiB"):
         assert part in lines[1]
     trainer.fit(*three_classes(32), epochs=2, verbose=0)
     assert capsys.readouterr().out == ""

@@ -17,6 +17,7 @@ from tinynet import nn, optim
 from tinynet.data import ArrayDataset, DataLoader, ImageSplit
 from tinynet.errors import AnomalyError, ArgumentError, DTypeError, ShapeError
 from tinynet.training import Callback, L2Penalty
+from tinynet_kernels import memory
 
 
 def softmax_regression(rate=0.1, dtype=np.float64, **options):
@@ -34,7 +35,22 @@ def test_fit_learns():
     assert history["epoch"] == list(range(1, 13))
     assert history.columns == [
         *("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"),
+        "peak_memory",
     ]
+
+
+def test_the_peak_of_memory_is_that_of_each_epoch():
+    class Held(Callback):
+        """Holds 8 MiB for a moment, in the second epoch only."""
+
+        def on_batch_end(self, fit):
+            if fit.epoch == 1:
+                memory.empty((2048, 1024), np.float32)
+
+    x, y = three_classes(40)
+    usual, held, after = make_trainer().fit(x, y, epochs=3, callbacks=[Held()], verbose=0)["peak_memory"]
+    assert held == pytest.approx(usual + 8, abs=1)
+    assert after == usual
 
 
 def test_evaluate_and_predict_agree_with_the_model_in_eval_mode():

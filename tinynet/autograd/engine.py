@@ -7,12 +7,15 @@ when its gradient is complete. The pass is a loop, not a recursion: chains of an
 
 from operator import attrgetter
 
+import numpy as np
+
 from tinynet.autograd import anomaly
 from tinynet.autograd.function import OutputNode
 from tinynet.autograd.mode import enable_grad, no_grad, per_thread
 from tinynet.autograd.tensor import Tensor
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, GraphError, ShapeError
+from tinynet_kernels.memory import calculate
 
 __all__ = ["backward", "grad"]
 
@@ -97,7 +100,8 @@ def _seeds(operation, outputs, gradients):
 def _collect(roots):
     """All operations behind `roots`, the oldest first, and the youngest that was freed before, or None."""
     nodes = list({root: None for root in roots if root.is_node})
-    seen = set(nodes)
+    # Leaves are noted as well, and None, the edge to a constant: both come up time and again.
+    seen = {None, *nodes}
     stack = nodes.copy()
     freed = None
     while stack:
@@ -107,10 +111,11 @@ def _collect(roots):
             freed = node if freed is None or node.order > freed.order else freed
             continue
         for edge in edges:
-            if edge is not None and edge.is_node and edge not in seen:
+            if edge not in seen:
                 seen.add(edge)
-                nodes.append(edge)
-                stack.append(edge)
+                if edge.is_node:
+                    nodes.append(edge)
+                    stack.append(edge)
     # Found in an almost decreasing order, which Python sorts in linear time.
     nodes.sort(key=_by_order)
     return nodes, freed
@@ -163,32 +168,63 @@ class _Pass:
             found = dict.fromkeys(targets)
         for node, gradient in seeds:
             if self.useful is None or node in self.useful:
-                self._add(node, gradient if self.recorded else gradient.data)
-        with enable_grad() if self.recorded else no_grad():
-            self._walk(nodes, found)
-            self._finish_leaves(found)
+                gradient = gradient if self.recorded else gradient.data
+                if node in self.gradients:
+                    self._add(node, gradient)
+                else:
+                    self.gradients[node] = gradient
+        mode = per_thread.mode
+        outer, mode.freeing = mode.freeing, not self.retain_graph
+        try:
+            with enable_grad() if self.recorded else no_grad():
+                self._walk(nodes, found)
+                self._finish_leaves(found)
+        finally:
+            mode.freeing = outer
         return found
 
     def _walk(self, nodes, found):
         gradients = self.gradients
         owned = self.owned
+        useful = self.useful
+        deposit_at_once = self.deposit_at_once
         retain_graph = self.retain_graph
+        careful = self.recorded or self.checking
         while nodes:
             node = nodes.pop()
-            gradient = gradients.pop(node, None)
-            if owned:
-                owned.discard(node)
-            if gradient is not None:
+            if node in gradients:
+                if owned:
+                    owned.discard(node)
                 if node.hooks:
-                    gradient = self._call_hooks(node.hooks, gradient)
+                    gradients[node] = self._call_hooks(node.hooks, gradients[node])
                 if found is not None and node in found:
-                    found[node] = gradient if self.recorded else Tensor(gradient)
-                    if self.useful.isdisjoint(node.edges or ()):
+                    found[node] = gradients[node] if self.recorded else Tensor(gradients[node])
+                    if useful.isdisjoint(node.edges or ()):
+                        del gradients[node]
                         continue  # nothing behind it is asked for; its own graph stays whole
+                edges = node.edges
+                # The operation gets the only reference to its gradient, and may drop it before it is done.
                 if type(node) is OutputNode:
-                    self._pass_to_function(node, gradient)
+                    self._pass_to_function(node, gradients.pop(node))
+                    results = edges = ()
+                elif careful or edges is None or node.frame is not None or node.output_layout is not None:
+                    results = self._compute(node, gradients.pop(node))
                 else:
-                    self._pass_to_inputs(node, gradient)
+                    results = node.backward_arrays(gradients.pop(node))
+                if type(results) is not tuple:
+                    results = (results,)
+                if len(results) != len(edges):
+                    raise GraphError(_wrong_number_message(node, results))
+                for edge, result in zip(edges, results):  # noqa: B905 - they are; `strict` would take longer
+                    if edge is None or result is None or (useful is not None and edge not in useful):
+                        continue
+                    if edge in gradients:
+                        self._add(edge, result)
+                    elif edge.is_node or not deposit_at_once or edge._hooks:
+                        gradients[edge] = result
+                    else:
+                        edge.accumulate_gradient(result)
+                results = result = None  # these may be large, and are not to live while the next are computed
             if not retain_graph:
                 node.release()
 
@@ -200,43 +236,28 @@ class _Pass:
         parts = self.gradients.setdefault(function, [None] * len(function.output_layout))
         parts[node.index] = gradient
 
-    def _pass_to_inputs(self, node, gradient):
-        """Computes the gradients of an operation's inputs and adds them to what is there already."""
-        edges = node.edges
-        if edges is None:
+    def _compute(self, node, gradient):
+        """The gradients of an operation's inputs, in all the cases that are not the ordinary one."""
+        if node.edges is None:
             raise GraphError(node.freed_message())
         if node.frame is not None:
             node.frame.restore()
         compute = node.backward if self.recorded else node.backward_arrays
-        parts = (gradient,) if node.output_layout is None else self._filled(node, gradient)
-        results = compute(*parts)
-        if type(results) is not tuple:
-            results = (results,)
+        results = compute(gradient) if node.output_layout is None else compute(*self._filled(node, gradient))
         if self.checking:
-            anomaly.check_backward(node, results)
-        useful = self.useful
-        for edge, result in zip(edges, results, strict=True):
-            if edge is None or result is None or (useful is not None and edge not in useful):
-                continue
-            if edge.is_node or not self.deposit_at_once or edge._hooks:
-                self._add(edge, result)
-            else:
-                edge.accumulate_gradient(result)
+            anomaly.check_backward(node, results if type(results) is tuple else (results,))
+        return results
 
     def _add(self, edge, gradient):
-        """Adds to the gradient of an operation or leaf."""
+        """Adds to the gradient that an operation or leaf has already."""
         gradients = self.gradients
-        earlier = gradients.get(edge)
-        if earlier is None:
-            gradients[edge] = gradient
-        elif self.recorded:
-            gradients[edge] = earlier + gradient
+        if self.recorded:
+            gradients[edge] = gradients[edge] + gradient
         elif edge in self.owned:
-            earlier += gradient
-            gradients[edge] = earlier
+            gradients[edge] += gradient
         else:
             # The first array may be shared with another operation, the sum is ours.
-            gradients[edge] = earlier + gradient
+            gradients[edge] = calculate(np.add, gradients[edge], gradient)
             self.owned.add(edge)
 
     def _finish_leaves(self, found):
@@ -268,6 +289,10 @@ class _Pass:
             if replacement is not None:
                 gradient = replacement if self.recorded else replacement.data
         return gradient
+
+
+def _wrong_number_message(node, gradients):
+    return f"{node.operation}: backward gave {len(gradients)} gradients for {len(node.edges)} inputs"
 
 
 def _as_dtype(gradient, dtype):

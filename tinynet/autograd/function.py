@@ -21,8 +21,9 @@ reference cycles, and what nobody needs any more is freed at once.
 import re
 
 import numpy as np
+from numpy import ndarray
 
-from tinynet.autograd import anomaly
+from tinynet.autograd import anomaly, versions
 from tinynet.autograd.mode import no_grad, per_thread
 from tinynet.autograd.tensor import Tensor
 from tinynet.autograd.versions import changed_since, tick
@@ -30,6 +31,8 @@ from tinynet.backend import array_module
 from tinynet.errors import DeviceError, DTypeError, GraphError
 
 __all__ = ["Function", "OutputNode"]
+
+new_object = object.__new__
 
 
 class Function:
@@ -67,10 +70,19 @@ class Function:
     reads_output = False
     operation = "function"
 
+    # Found out when the subclass is made: whether `reads` and `reads_output` say anything, and how many
+    # inputs there are if each of them is named in `reads`.
+    reads_something = False
+    reads_all_of: int | None = None
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "operation" not in cls.__dict__:
             cls.operation = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.lstrip("_")).lower()
+        cls.reads_something = bool(cls.reads) or cls.reads_output
+        if isinstance(cls.reads, tuple):  # and not a slot, of an operation that sets it for each call
+            named = {index for indices in cls.reads for index in indices}
+            cls.reads_all_of = len(cls.reads) if named == set(range(len(cls.reads))) else None
 
     def forward(self, *arrays):
         """Computes the output array, or a tuple of them, from arrays. May not change its inputs."""
@@ -98,55 +110,71 @@ class Function:
     def __call__(self, *inputs):
         """Computes the output and, where a gradient may be wanted, records this operation."""
         mode = per_thread.mode
-        arrays = []
-        edges = []
-        recording = False
         self.xp = np
-        for tensor in inputs:
-            array = tensor.data
-            if type(array) is not np.ndarray and self.xp is np:
+        self.kept = None
+        # One and two inputs are written out: loops take as long as the arithmetic on a small array.
+        count = len(inputs)
+        if count == 2:
+            x, y = inputs
+            a, b = arrays = x.data, y.data
+            if type(a) is not ndarray or type(b) is not ndarray:
                 self._choose_module(inputs)
-            arrays.append(array)
-            if tensor.requires_grad:
-                edges.append(tensor.node or tensor)
-                recording = True
-            else:
-                edges.append(None)
-        recording = recording and mode.recording
+            recording = mode.recording and (x.requires_grad or y.requires_grad)
+            if recording:
+                edges = (x.node or x) if x.requires_grad else None, (y.node or y) if y.requires_grad else None
+        elif count == 1:
+            (x,) = inputs
+            (a,) = arrays = (x.data,)
+            if type(a) is not ndarray:
+                self._choose_module(inputs)
+            recording = mode.recording and x.requires_grad
+            if recording:
+                edges = (x.node or x,)
+        else:
+            arrays = [x.data for x in inputs]
+            if any(type(array) is not ndarray for array in arrays):
+                self._choose_module(inputs)
+            recording = mode.recording and any(x.requires_grad for x in inputs)
+            if recording:
+                edges = tuple([(x.node or x) if x.requires_grad else None for x in inputs])
         # Known before forward runs, so that it can skip what no gradient will need.
         self.edges = edges if recording else None
-        self.kept = None
         try:
-            output = self.forward(*arrays)
+            if count == 2:
+                output = self.forward(a, b)
+            elif count == 1:
+                output = self.forward(a)
+            else:
+                output = self.forward(*arrays)
         except ValueError as error:
             self.explain(error, *arrays)
             raise
         if mode.checking:
             anomaly.check_forward(self, output)
-        if recording:
-            return self._record(mode, inputs, output)
-        self.kept = None
-        return tuple([Tensor(array) for array in output]) if type(output) is tuple else Tensor(output)
-
-    def explain(self, error, *arrays):
-        """Called when forward raised a ValueError: may raise a clearer error in its place."""
-
-    def _record(self, mode, inputs, output):
+        if not recording:
+            self.kept = None
+            return tuple([Tensor(array) for array in output]) if type(output) is tuple else Tensor(output)
         self.saved = self.output_array = self.hooks = self.output_layout = self.origin = self.frame = None
-        if self.reads:
-            self._save(inputs)
         self.order = self.saved_at = tick()
-        if type(output) is tuple:
-            result = self._outputs(output)
+        if type(output) is ndarray:
+            # Tensor(output, False, self), written out as well.
+            result = new_object(Tensor)
+            result.data = output
+            result.grad = result._hooks = None
+            result.node = self
+            result.requires_grad = True
         else:
-            result = Tensor(output, False, self)
-            if self.reads_output:
-                self.output_array = result.data
+            result = self._outputs(output) if type(output) is tuple else Tensor(output, False, self)
+        if self.reads_something:
+            self._save(inputs, result)
         if mode.checking:
             self.origin = anomaly.current_path()
         if mode.frame is not None:
             mode.frame.note(self)
         return result
+
+    def explain(self, error, *arrays):
+        """Called when forward raised a ValueError: may raise a clearer error in its place."""
 
     def _outputs(self, arrays):
         self.output_layout = [(array.shape, array.dtype) for array in arrays]
@@ -157,15 +185,24 @@ class Function:
             ]
         )
 
-    def _save(self, inputs):
-        saved = None
-        for edge, indices in zip(self.edges, self.reads, strict=False):
-            if edge is not None:
-                for index in indices:
-                    if index < len(inputs):  # `reads` may name inputs that a caller can leave out
-                        saved = saved or [None] * len(inputs)
-                        saved[index] = inputs[index]
-        self.saved = saved
+    def _save(self, inputs, result):
+        everything = len(inputs) == self.reads_all_of
+        for edge in self.edges:
+            if edge is None:  # `None in edges` would ask tensors whether they are equal to None
+                everything = False
+        if everything:
+            self.saved = inputs
+        else:
+            saved = None
+            for edge, indices in zip(self.edges, self.reads, strict=False):
+                if edge is not None:
+                    for index in indices:
+                        if index < len(inputs):  # `reads` may name inputs that a caller can leave out
+                            saved = saved or [None] * len(inputs)
+                            saved[index] = inputs[index]
+            self.saved = saved
+        if self.reads_output and type(result) is not tuple:
+            self.output_array = result.data
 
     def needs(self, index):
         """Whether the gradient of this input is wanted."""
@@ -179,15 +216,19 @@ class Function:
         """
         if self.saved is None:
             raise GraphError(self.freed_message())
-        for index, tensor in enumerate(self.saved):
-            if tensor is not None and changed_since(tensor.data, self.saved_at):
-                raise GraphError(self._changed_message(f"input {index}", tensor.data))
+        if versions.latest_change > self.saved_at:
+            for index, tensor in enumerate(self.saved):
+                if tensor is not None and changed_since(tensor.data, self.saved_at):
+                    raise GraphError(self._changed_message(f"input {index}", tensor.data))
         return self.saved
 
     @property
     def input_arrays(self):
         """`inputs` as arrays, for `backward_arrays`."""
-        return [None if tensor is None else tensor.data for tensor in self.inputs]
+        saved = self.saved
+        if saved is None or versions.latest_change > self.saved_at:
+            saved = self.inputs  # which looks closer
+        return [None if tensor is None else tensor.data for tensor in saved]
 
     @property
     def output(self):
@@ -202,6 +243,17 @@ class Function:
         if changed_since(self.output_array, self.saved_at):
             raise GraphError(self._changed_message("the output", self.output_array))
         return self.output_array
+
+    def take_output_data(self):
+        """`output_data`, of which the node lets go if the running backward pass frees the graph anyway.
+
+        For large outputs that are needed in the beginning of `backward_arrays` only: their memory can then
+        be used for what comes after.
+        """
+        output = self.output_data
+        if per_thread.mode.freeing:
+            self.output_array = None
+        return output
 
     def release(self):
         """Lets go of everything: the node was used and is not needed again."""

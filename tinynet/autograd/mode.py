@@ -14,15 +14,17 @@ class Mode:
         checking: whether outputs and gradients are checked to be finite, see anomaly.py.
         modules: while checking, the modules whose forward is running, outermost first.
         frame: the checkpointed section that is running, or None, see checkpoint.py.
+        freeing: whether a backward pass is running that frees the graph behind it.
     """
 
-    __slots__ = ("checking", "frame", "modules", "recording")
+    __slots__ = ("checking", "frame", "freeing", "modules", "recording")
 
     def __init__(self):
         self.recording = True
         self.checking = False
         self.modules = []
         self.frame = None
+        self.freeing = False
 
 
 class _PerThread(threading.local):

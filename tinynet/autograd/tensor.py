@@ -8,6 +8,7 @@ they belong to a higher floor of the house.
 import weakref
 
 import numpy as np
+from numpy import ndarray
 
 from tinynet import backend
 from tinynet.autograd import versions
@@ -40,7 +41,7 @@ class Tensor:
     is_node = False  # in the graph a tensor stands only for itself, as a leaf
 
     def __init__(self, data, requires_grad=False, node=None):
-        if type(data) is not np.ndarray:
+        if type(data) is not ndarray:
             # NumPy turns arrays without axes into scalars; they stay on the CPU.
             data = np.asarray(data) if isinstance(data, np.generic) else backend.as_array(_plain(data))
         self.data = data
@@ -230,12 +231,14 @@ class Tensor:
 
     def accumulate_gradient(self, gradient):
         """Adds `gradient`, an array that others may hold as well, to ``grad``."""
-        if self.grad is None:
+        grad = self.grad
+        if grad is None:
             self.grad = Tensor(gradient.astype(self.data.dtype))
-        elif self.grad.requires_grad:
-            self.grad = Tensor(self.grad.data + gradient)  # others may look at the recorded one
+        elif grad.requires_grad:
+            self.grad = Tensor(grad.data + gradient)  # others may look at the recorded one
         else:
-            self.grad.data += gradient
+            total = grad.data
+            total += gradient
 
     def register_hook(self, hook):
         """Calls ``hook(gradient)`` with this tensor's whole gradient once backward has it.

@@ -16,6 +16,10 @@ __all__ = ["changed_since", "mark_changed", "tick"]
 tick = itertools.count(1).__next__
 _last_change: dict[int, int] = {}
 
+# The time of the latest change of all. Nothing that was saved later can be damaged, which is so for
+# almost everything: optimisers change their parameters between backward and the next forward.
+latest_change = 0
+
 
 def memory_of(array):
     """The array that owns the memory into which `array` looks."""
@@ -31,9 +35,10 @@ def mark_changed(array):
     """Notes that the memory of `array` was just changed in place."""
     # The key is an address, which may be used again once the array is gone. The stale time is then
     # earlier than anything recorded about the new array, so it can never raise a false alarm.
-    _last_change[id(memory_of(array))] = tick()
+    global latest_change
+    latest_change = _last_change[id(memory_of(array))] = tick()
 
 
 def changed_since(array, time):
     """Whether the memory of `array` was changed in place after `time`."""
-    return bool(_last_change) and _last_change.get(id(memory_of(array)), 0) > time
+    return latest_change > time and _last_change.get(id(memory_of(array)), 0) > time

@@ -18,6 +18,7 @@ from tinynet.functional.normalization import *
 from tinynet.functional.pooling import *
 from tinynet.functional.reductions import *
 from tinynet.functional.resampling import *
+from tinynet.functional.residual import *
 from tinynet.functional.shaping import *
 
 methods.attach()

@@ -21,6 +21,7 @@ from tinynet.functional.smooth_activations import (
     tanh,
 )
 from tinynet.functional.softmax_functions import log_softmax, softmax
+from tinynet_kernels import activation as kernels
 
 __all__ = [
     "elu",
@@ -78,7 +79,10 @@ class Relu(StraightPieces):
     reads_output = True
 
     def forward(self, x):
-        return self.xp.maximum(x, 0)
+        return kernels.relu(x)
+
+    def backward_arrays(self, gy):
+        return kernels.relu_backward(gy, self.output_data)
 
     def _where_inner(self):
         return self.output_data > 0

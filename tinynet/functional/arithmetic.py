@@ -10,6 +10,7 @@ from tinynet.autograd import Function, Tensor, as_tensor
 from tinynet.backend import array_module, as_array, default_dtype
 from tinynet.errors import ShapeError
 from tinynet.functional.conversion import cast, clone, floating, to
+from tinynet_kernels.memory import SMALLEST, calculate
 
 __all__ = [
     "add",
@@ -110,8 +111,9 @@ class Add(Broadcasting):
     __slots__ = ("shapes",)
 
     def forward(self, x, y):
-        self.shapes = None if x.shape == y.shape else (x.shape, y.shape)
-        return x + y
+        if self.edges is not None:
+            self.shapes = None if x.shape == y.shape else (x.shape, y.shape)
+        return x + y if x.nbytes < SMALLEST else calculate(np.add, x, y)
 
     def backward(self, gy):
         if self.shapes is None:
@@ -126,17 +128,22 @@ class Add(Broadcasting):
 
 def add(x, y):
     """x + y with broadcasting."""
-    return Add()(*operands(x, y))
+    if type(x) is not Tensor or type(y) is not Tensor or x.data.dtype is not y.data.dtype:
+        x, y = operands(x, y)
+    return Add()(x, y)
 
 
 class Subtract(Broadcasting):
     __slots__ = ("shapes",)
 
     def forward(self, x, y):
-        self.shapes = x.shape, y.shape
-        return x - y
+        if self.edges is not None:
+            self.shapes = None if x.shape == y.shape else (x.shape, y.shape)
+        return x - y if x.nbytes < SMALLEST else calculate(np.subtract, x, y)
 
     def backward(self, gy):
+        if self.shapes is None:
+            return gy, -gy if self.needs(1) else None
         return (
             sum_to(gy, self.shapes[0]) if self.needs(0) else None,
             sum_to(-gy, self.shapes[1]) if self.needs(1) else None,
@@ -147,7 +154,9 @@ class Subtract(Broadcasting):
 
 def subtract(x, y):
     """x − y with broadcasting."""
-    return Subtract()(*operands(x, y))
+    if type(x) is not Tensor or type(y) is not Tensor or x.data.dtype is not y.data.dtype:
+        x, y = operands(x, y)
+    return Subtract()(x, y)
 
 
 class Multiply(Broadcasting):
@@ -155,25 +164,37 @@ class Multiply(Broadcasting):
     reads = ((1,), (0,))
 
     def forward(self, x, y):
-        self.shapes = x.shape, y.shape
-        return x * y
+        if self.edges is not None:
+            self.shapes = None if x.shape == y.shape else (x.shape, y.shape)
+        return x * y if x.nbytes < SMALLEST else calculate(np.multiply, x, y)
+
+    # A factor was kept if the gradient of the other one is wanted.
 
     def backward(self, gy):
-        return self._gradients(gy, *self.inputs)
+        x, y = self.inputs
+        return self._summed(None if y is None else gy * y, None if x is None else gy * x)
 
     def backward_arrays(self, gy):
-        return self._gradients(gy, *self.input_arrays)
-
-    def _gradients(self, gy, x, y):
-        return (
-            sum_to(gy * y, self.shapes[0]) if self.needs(0) else None,
-            sum_to(gy * x, self.shapes[1]) if self.needs(1) else None,
+        x, y = self.input_arrays
+        if gy.nbytes < SMALLEST:
+            return self._summed(None if y is None else gy * y, None if x is None else gy * x)
+        return self._summed(
+            None if y is None else calculate(np.multiply, gy, y),
+            None if x is None else calculate(np.multiply, gy, x),
         )
+
+    def _summed(self, by_x, by_y):
+        if self.shapes is not None:
+            by_x = None if by_x is None else sum_to(by_x, self.shapes[0])
+            by_y = None if by_y is None else sum_to(by_y, self.shapes[1])
+        return by_x, by_y
 
 
 def multiply(x, y):
     """x · y elementwise, with broadcasting."""
-    return Multiply()(*operands(x, y))
+    if type(x) is not Tensor or type(y) is not Tensor or x.data.dtype is not y.data.dtype:
+        x, y = operands(x, y)
+    return Multiply()(x, y)
 
 
 class Divide(Broadcasting):
@@ -182,7 +203,7 @@ class Divide(Broadcasting):
 
     def forward(self, x, y):
         self.shapes = x.shape, y.shape
-        return x / y
+        return x / y if x.nbytes < SMALLEST else calculate(np.divide, x, y)
 
     def backward(self, gy):
         return self._gradients(gy, *self.inputs)
@@ -257,7 +278,7 @@ class Negative(Function):
     __slots__ = ()
 
     def forward(self, x):
-        return -x
+        return -x if x.nbytes < SMALLEST else calculate(np.negative, x)
 
     def backward(self, gy):
         return -gy
@@ -275,13 +296,14 @@ class Square(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return x * x
+        return x * x if x.nbytes < SMALLEST else calculate(np.multiply, x, x)
 
     def backward(self, gy):
         return gy * (self.inputs[0] * 2)
 
     def backward_arrays(self, gy):
-        gx = self.input_arrays[0] * 2
+        (x,) = self.input_arrays
+        gx = calculate(np.add, x, x)
         gx *= gy
         return gx
 

@@ -25,14 +25,18 @@ __all__ = ["cross_entropy", "multi_margin_loss", "nll_loss"]
 
 
 class CrossEntropy(Function):
-    """The loss of each label, fused with the softmax. Inputs: logits, labels and perhaps class weights."""
+    """The loss of each label, fused with the softmax before it and the reduction after it.
 
-    __slots__ = ("ignore_index", "smoothing")
+    Inputs: logits, labels and perhaps class weights.
+    """
+
+    __slots__ = ("ignore_index", "reduction", "smoothing", "whole")
     reads = ((0, 1, 2),)
 
-    def __init__(self, ignore_index, smoothing):
+    def __init__(self, ignore_index, smoothing, reduction):
         self.ignore_index = ignore_index
         self.smoothing = smoothing
+        self.reduction = reduction
 
     def forward(self, logits, labels, weights=None):
         rows = logits.reshape(-1, logits.shape[-1])
@@ -41,7 +45,13 @@ class CrossEntropy(Function):
         )
         if self.needs(0):
             self.kept = log_normalizer
-        return losses.reshape(labels.shape)
+        if self.reduction == "none":
+            return losses.reshape(labels.shape)
+        total = losses.sum()
+        if self.reduction == "sum":
+            return total
+        self.whole = _whole(labels, weights, self.ignore_index, logits.dtype)
+        return total / self.whole
 
     def explain(self, error, logits, labels, weights=None):
         check_labels(self.operation, labels, logits.shape, "logits", self.ignore_index)
@@ -50,8 +60,10 @@ class CrossEntropy(Function):
         """With pull = (1 − ε) · w[t] · onehot(t) + ε/C · w, the loss is −Σ pull · log p."""
         logits = self.inputs[0]
         counted, pull = self._pull(*self.input_arrays)
+        if self.reduction == "mean":
+            gy = gy / Tensor(self.whole)
         # Ignored losses have no gradient, whatever (NaN, from a mean over nothing) comes in.
-        gy = where(Tensor(counted), gy, 0.0).reshape((*gy.shape, 1))
+        gy = where(Tensor(counted), gy, 0.0).reshape((*counted.shape, 1))
         push = softmax(logits) * Tensor(pull.sum(axis=-1, keepdims=True))
         return gy * (push - Tensor(pull)), *[None] * (len(self.inputs) - 1)
 
@@ -66,8 +78,10 @@ class CrossEntropy(Function):
     def backward_arrays(self, gy):
         logits, labels, *weights = self.input_arrays
         rows = logits.reshape(-1, logits.shape[-1])
+        if self.reduction == "mean":
+            gy = gy / self.whole
         gradient = kernels.cross_entropy_backward(
-            gy.reshape(-1),
+            self.xp.broadcast_to(gy, labels.shape).reshape(-1),
             rows,
             self.kept,
             labels.reshape(-1),
@@ -111,8 +125,7 @@ def cross_entropy(
         return reduced(losses, reduction)
     labels = class_labels("cross_entropy", target, logits, "logits")
     inputs = (logits, labels) if weights is None else (logits, labels, weights)
-    losses = CrossEntropy(ignore_index, float(label_smoothing))(*inputs)
-    return _reduced_by_weight(losses, labels, weights, ignore_index, reduction)
+    return CrossEntropy(ignore_index, float(label_smoothing), reduction)(*inputs)
 
 
 def _soft_cross_entropy(logits, target, weights, ignore_index, smoothing):
@@ -144,14 +157,19 @@ def _shares(labels, weights, ignore_index, dtype):
     return xp.where(counted, weights[xp.where(counted, labels, 0)], 0).astype(dtype, copy=False)
 
 
+def _whole(labels, weights, ignore_index, dtype):
+    """What a mean over labels divides by: their summed weights, or NaN where none counts. An array ()."""
+    xp = array_module(labels)
+    whole = _shares(labels, weights, ignore_index, dtype).sum()
+    return xp.where(whole == 0, dtype.type(xp.nan), whole)
+
+
 def _reduced_by_weight(losses, labels, weights, ignore_index, reduction):
     """The reduction of losses of labels: their mean is weighted by the classes."""
     if reduction != "mean":
         return reduced(losses, reduction)
     weights = None if weights is None else weights.data
-    whole = _shares(labels.data, weights, ignore_index, losses.dtype).sum()
-    xp = array_module(labels.data)
-    return total(losses) / Tensor(xp.where(whole == 0, xp.nan, whole).astype(losses.dtype))
+    return total(losses) / Tensor(_whole(labels.data, weights, ignore_index, losses.dtype))
 
 
 def nll_loss(log_probabilities, target, class_weights=None, ignore_index=-100, reduction="mean"):

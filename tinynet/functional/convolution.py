@@ -1,140 +1,26 @@
-"""Convolution and transposed convolution in one, two and three dimensions.
+"""Convolution and transposed convolution in one, two and three dimensions: the functions and their checks.
 
-Three operations are closed under differentiation: the convolution, its gradient by the input (which is the
-transposed convolution) and its gradient by the weight. Each one's backward consists of the other two, so
-that derivatives of any order exist.
+The operations themselves, forward and backward, are in ``convolution_operations.py``.
 
 Sources: LeCun et al., "Gradient-based learning applied to document recognition", 1998; Dumoulin & Visin,
 "A guide to convolution arithmetic for deep learning", 2016.
 """
 
-from tinynet.autograd import Function, as_tensor
+from tinynet.autograd import as_tensor
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.functional.convolution_operations import CONVOLUTIONS, ConvolutionInputGradient
+from tinynet.functional.fused_activation import check_activation
 from tinynet.functional.geometry import Geometry, padding_pairs, per_axis, resolve, spatial_input
-from tinynet_kernels import conv
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
-class Convolution(Function):
-    """y = x * weight + bias; the bias may be left out."""
-
-    __slots__ = ("geometry", "groups", "input_size", "kernel_size")
-    reads = ((1,), (0,), ())
-
-    def __init__(self, geometry, groups):
-        self.geometry = geometry
-        self.groups = groups
-
-    def forward(self, x, weight, *bias):
-        self.input_size, self.kernel_size = x.shape[1:-1], weight.shape[:-2]
-        y = conv.forward(x, weight, *self.geometry, self.groups)
-        if bias:
-            y += bias[0]
-        return y
-
-    def backward(self, gy):
-        gx = gweight = None
-        if self.needs(0):
-            weight = self.inputs[1]
-            gx = ConvolutionInputGradient(self.geometry, self.groups, self.input_size)(gy, weight)
-        if self.needs(1):
-            x = self.inputs[0]
-            gweight = ConvolutionWeightGradient(self.geometry, self.groups, self.kernel_size)(x, gy)
-        return _with_bias_gradient(self, gy, gx, gweight)
-
-    def backward_arrays(self, gy):
-        gx = gweight = None
-        if self.needs(0):
-            weight = self.input_arrays[1]
-            gx = conv.input_gradient(gy, weight, self.input_size, *self.geometry, self.groups)
-        if self.needs(1):
-            x = self.input_arrays[0]
-            gweight = conv.weight_gradient(x, gy, self.kernel_size, *self.geometry, self.groups)
-        return _with_bias_gradient(self, gy, gx, gweight)
-
-
-class ConvolutionInputGradient(Function):
-    """The gradient of a convolution by its input, as an operation on (gy, weight); a bias may be added."""
-
-    __slots__ = ("geometry", "groups", "input_size", "kernel_size")
-    reads = ((1,), (0,), ())
-
-    def __init__(self, geometry, groups, input_size):
-        self.geometry = geometry
-        self.groups = groups
-        self.input_size = input_size
-
-    def forward(self, gy, weight, *bias):
-        self.kernel_size = weight.shape[:-2]
-        gx = conv.input_gradient(gy, weight, self.input_size, *self.geometry, self.groups)
-        if bias:
-            gx += bias[0]
-        return gx
-
-    def backward(self, ggx):
-        ggy = gweight = None
-        if self.needs(0):
-            ggy = Convolution(self.geometry, self.groups)(ggx, self.inputs[1])
-        if self.needs(1):
-            gy = self.inputs[0]
-            gweight = ConvolutionWeightGradient(self.geometry, self.groups, self.kernel_size)(ggx, gy)
-        return _with_bias_gradient(self, ggx, ggy, gweight)
-
-    def backward_arrays(self, ggx):
-        ggy = gweight = None
-        if self.needs(0):
-            ggy = conv.forward(ggx, self.input_arrays[1], *self.geometry, self.groups)
-        if self.needs(1):
-            gy = self.input_arrays[0]
-            gweight = conv.weight_gradient(ggx, gy, self.kernel_size, *self.geometry, self.groups)
-        return _with_bias_gradient(self, ggx, ggy, gweight)
-
-
-class ConvolutionWeightGradient(Function):
-    """The gradient of a convolution by its weight, as an operation on (x, gy)."""
-
-    __slots__ = ("geometry", "groups", "input_size", "kernel_size")
-    reads = ((1,), (0,))
-
-    def __init__(self, geometry, groups, kernel_size):
-        self.geometry = geometry
-        self.groups = groups
-        self.kernel_size = kernel_size
-
-    def forward(self, x, gy):
-        self.input_size = x.shape[1:-1]
-        return conv.weight_gradient(x, gy, self.kernel_size, *self.geometry, self.groups)
-
-    def backward(self, ggweight):
-        x, gy = self.inputs
-        gx = ggy = None
-        if self.needs(0):
-            gx = ConvolutionInputGradient(self.geometry, self.groups, self.input_size)(gy, ggweight)
-        if self.needs(1):
-            ggy = Convolution(self.geometry, self.groups)(x, ggweight)
-        return gx, ggy
-
-
-def _with_bias_gradient(function, gy, *gradients):
-    """The gradients, followed by that of the bias (arrays or tensors) where the operation has one."""
-    if len(function.edges) == 2:
-        return gradients
-    return (*gradients, _sum_over_positions(function.xp, gy) if function.needs(2) else None)
-
-
-def _sum_over_positions(xp, gy):
-    """Sums over all axes but the last. A matrix product does it in one fast and accurate pass."""
-    rows = gy.reshape(-1, gy.shape[-1])
-    return xp.ones(len(rows), gy.dtype) @ rows
-
-
-def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv1d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, activation=None):
     """1-D convolution: x (N, T, C), weight (kernel, C / groups, O), bias (O,) → (N, T', O). See `conv2d`."""
-    return _convolve("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv1d", 1, x, weight, bias, stride, padding, dilation, groups, activation)
 
 
-def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, activation=None):
     """2-D convolution (strictly: cross-correlation, the kernel is not flipped).
 
     Args:
@@ -146,6 +32,7 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
             a number, one per axis, or a (before, after) pair per axis.
         dilation: distance between the elements of a window.
         groups: output channels see only their group's C / groups inputs; ``groups=C`` is depthwise.
+        activation: None, or ``"relu"``, which is then computed along with the rest.
 
     Returns:
         (N, H', W', O) with H' = ⌊(H + before + after − dilation·(kh − 1) − 1) / stride⌋ + 1.
@@ -153,19 +40,21 @@ def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
     Raises:
         ShapeError: shapes, channels or groups don't fit, or the window is larger than the padded input.
         DTypeError: the dtypes differ or are not floating.
+        ArgumentError: there is no such activation.
     """
-    return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, activation)
 
 
-def conv3d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+def conv3d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, activation=None):
     """3-D convolution: x (N, D, H, W, C), weight (kd, kh, kw, C / groups, O) → (N, D', H', W', O).
 
     See `conv2d`.
     """
-    return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    return _convolve("conv3d", 3, x, weight, bias, stride, padding, dilation, groups, activation)
 
 
-def _convolve(operation, dimensions, x, weight, bias, stride, padding, dilation, groups):
+def _convolve(operation, dimensions, x, weight, bias, stride, padding, dilation, groups, activation):
+    check_activation(operation, activation)
     x, weight, bias = _operands(operation, dimensions, x, weight, bias)
     channels, outputs = x.shape[-1], weight.shape[-1]
     _check_groups(operation, groups, channels, outputs)
@@ -178,7 +67,7 @@ def _convolve(operation, dimensions, x, weight, bias, stride, padding, dilation,
         )
     _check_bias(operation, bias, outputs, weight)
     geometry = resolve(operation, x.shape[1:-1], weight.shape[:-2], stride, padding, dilation)
-    function = Convolution(geometry, groups)
+    function = CONVOLUTIONS[activation](geometry, groups)
     return function(x, weight) if bias is None else function(x, weight, bias)
 
 

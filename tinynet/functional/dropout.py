@@ -4,15 +4,52 @@ Sources: Srivastava et al., "Dropout", 2014; Tompson et al., 2015 (whole channel
 "Self-normalizing neural networks", 2017 (alpha dropout).
 """
 
-from tinynet.autograd import Tensor
+from tinynet.autograd import Function, Tensor
 from tinynet.backend import default_generator
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.arithmetic import multiply
 from tinynet.functional.conversion import floating
+from tinynet_kernels import dropout as kernels
 
 __all__ = ["alpha_dropout", "dropout", "dropout2d"]
 
 _SELU_FLOOR = -1.7580993408473766  # −scale·alpha: what SELU approaches at −∞
+
+
+class Dropout(Function):
+    """Random zeros. Keeps one byte per element, which says whether the element was kept."""
+
+    __slots__ = ("key", "p")
+
+    def __init__(self, key, p):
+        self.key = key
+        self.p = p
+
+    def forward(self, x):
+        y, self.kept = kernels.forward(x, self.key, self.p)
+        return y
+
+    def backward(self, gy):
+        return Masked(self.p)(gy, Tensor(self.kept))
+
+    def backward_arrays(self, gy):
+        return kernels.backward(gy, self.kept, self.p)
+
+
+class Masked(Function):
+    """The zeros that were drawn before, once more: the gradient of `Dropout`, and its own."""
+
+    __slots__ = ("p",)
+    reads = ((1,), ())
+
+    def __init__(self, p):
+        self.p = p
+
+    def forward(self, x, mask):
+        return kernels.backward(x, mask, self.p)
+
+    def backward(self, gy):
+        return Masked(self.p)(gy, self.inputs[1]), None
 
 
 def dropout(x, p=0.5, training=True, generator=None):
@@ -22,7 +59,8 @@ def dropout(x, p=0.5, training=True, generator=None):
         x: any shape, float.
         p: probability from 0 to 1.
         training: False gives x itself.
-        generator: a `Generator`; by default the default one.
+        generator: a `Generator`; by default the default one. Each call draws a key from it, from which the
+            mask follows, the same on every device; see `tinynet_kernels.dropout`.
 
     Raises:
         ArgumentError: p is not a probability.
@@ -31,7 +69,7 @@ def dropout(x, p=0.5, training=True, generator=None):
     _check_probability("dropout", p)
     if not training or p == 0:
         return x
-    return multiply(x, Tensor(_mask(x, x.shape, p, generator)))
+    return Dropout(_key(generator), p)(x)
 
 
 def dropout2d(x, p=0.5, training=True, generator=None):
@@ -61,10 +99,15 @@ def alpha_dropout(x, p=0.5, training=True, generator=None):
     return multiply(x, Tensor(mask * scale)) + Tensor(floor)
 
 
+def _key(generator):
+    """What the mask of one call depends on: 64 random bits. The mask itself is computed from them."""
+    generator = default_generator() if generator is None else generator
+    return tuple(generator.integers(0, 2**32, 2).tolist())
+
+
 def _draw(x, shape, p, generator):
     """True where an element is kept."""
-    generator = default_generator() if generator is None else generator
-    return generator.uniform(shape, dtype="float32", device=x.device) >= p
+    return kernels.keep_mask(x.data, shape, _key(generator), p)
 
 
 def _mask(x, shape, p, generator):

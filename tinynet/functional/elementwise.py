@@ -39,6 +39,7 @@ from tinynet.functional.trigonometric import (
     sinh,
     tan,
 )
+from tinynet_kernels.memory import calculate
 
 __all__ = [
     "abs",
@@ -91,13 +92,13 @@ class Exp(Function):
     reads_output = True
 
     def forward(self, x):
-        return self.xp.exp(x)
+        return calculate(self.xp.exp, x)
 
     def backward(self, gy):
         return gy * self.output
 
     def backward_arrays(self, gy):
-        return gy * self.output_data
+        return calculate(self.xp.multiply, gy, self.output_data)
 
 
 def exp(x):
@@ -110,7 +111,7 @@ class Expm1(Function):
     reads_output = True
 
     def forward(self, x):
-        return self.xp.expm1(x)
+        return calculate(self.xp.expm1, x)
 
     def backward(self, gy):
         return gy * (self.output + 1)
@@ -126,13 +127,13 @@ class Log(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return self.xp.log(x)
+        return calculate(self.xp.log, x)
 
     def backward(self, gy):
         return gy / self.inputs[0]
 
     def backward_arrays(self, gy):
-        return gy / self.input_arrays[0]
+        return calculate(self.xp.divide, gy, self.input_arrays[0])
 
 
 def log(x):
@@ -145,7 +146,7 @@ class Log1p(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return self.xp.log1p(x)
+        return calculate(self.xp.log1p, x)
 
     def backward(self, gy):
         return gy / (self.inputs[0] + 1)
@@ -161,7 +162,7 @@ class Log2(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return self.xp.log2(x)
+        return calculate(self.xp.log2, x)
 
     def backward(self, gy):
         return gy / (self.inputs[0] * math.log(2))
@@ -177,7 +178,7 @@ class Log10(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return self.xp.log10(x)
+        return calculate(self.xp.log10, x)
 
     def backward(self, gy):
         return gy / (self.inputs[0] * math.log(10))
@@ -193,13 +194,14 @@ class Sqrt(Function):
     reads_output = True
 
     def forward(self, x):
-        return self.xp.sqrt(x)
+        return calculate(self.xp.sqrt, x)
 
     def backward(self, gy):
         return gy / (self.output * 2)
 
     def backward_arrays(self, gy):
-        return gy / (self.output_data * 2)
+        y = self.output_data
+        return calculate(self.xp.divide, gy, calculate(self.xp.add, y, y))
 
 
 def sqrt(x):

@@ -5,32 +5,20 @@ from numbers import Integral
 
 from tinynet.autograd import Function, as_tensor
 from tinynet.backend import array_module
-from tinynet.errors import DTypeError, ShapeError
+from tinynet.errors import ShapeError
 from tinynet.functional.arithmetic import operands, sum_to
+from tinynet.functional.array_products import product
 from tinynet.functional.axes import several_axes
 from tinynet.functional.einsum import einsum
+from tinynet.functional.linear import linear
 from tinynet.functional.shaping import moveaxis
 
 __all__ = ["diagonal", "dot", "einsum", "linear", "matmul", "outer", "tensordot", "trace"]
 
 
-def _product(x, y):
-    """x @ y for arrays or tensors with at least two axes; stacked matrices times one are one product."""
-    if y.ndim > 2 or x.ndim == 2:
-        return x @ y
-    return (_as_matrix(x) @ y).reshape(*x.shape[:-1], y.shape[-1])
-
-
 def _as_matrix(x):
-    """All axes but the last made into one."""
+    """All axes but the last made into one; an array or a tensor."""
     return x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
-
-
-def _product_by_right(x, gy, shape):
-    """The gradient of x @ y by y, which has `shape`."""
-    if len(shape) == 2 and x.ndim > 2:
-        x, gy = _as_matrix(x), _as_matrix(gy)
-    return sum_to(x.swapaxes(-1, -2) @ gy, shape)
 
 
 class MatMul(Function):
@@ -42,19 +30,32 @@ class MatMul(Function):
 
     def forward(self, x, y):
         self.shapes = x.shape, y.shape
-        return _product(x, y)
+        if y.ndim > 2 or x.ndim == 2:
+            return product(x, y)
+        # Stacked matrices times a single one are one large product.
+        return product(_as_matrix(x), y).reshape(*x.shape[:-1], y.shape[-1])
 
     def backward(self, gy):
-        return self._gradients(gy, *self.inputs)
+        x, y = self.inputs
+        gx = sum_to(gy @ y.swapaxes(-1, -2), self.shapes[0]) if self.needs(0) else None
+        if not self.needs(1):
+            return gx, None
+        x, gy = self._merged(x, gy)
+        return gx, sum_to(x.swapaxes(-1, -2) @ gy, self.shapes[1])
 
     def backward_arrays(self, gy):
-        return self._gradients(gy, *self.input_arrays)
+        x, y = self.input_arrays
+        gx = sum_to(product(gy, y, transpose_y=True), self.shapes[0]) if self.needs(0) else None
+        if not self.needs(1):
+            return gx, None
+        x, gy = self._merged(x, gy)
+        return gx, sum_to(product(x, gy, transpose_x=True), self.shapes[1])
 
-    def _gradients(self, gy, x, y):
-        return (
-            sum_to(gy @ y.swapaxes(-1, -2), self.shapes[0]) if self.needs(0) else None,
-            _product_by_right(x, gy, self.shapes[1]) if self.needs(1) else None,
-        )
+    def _merged(self, x, gy):
+        """x and gy as matrices where y is a single one: the sum over the stack is part of the product."""
+        if len(self.shapes[1]) == 2 and len(self.shapes[0]) > 2:
+            return _as_matrix(x), _as_matrix(gy)
+        return x, gy
 
 
 def matmul(x, y):
@@ -107,79 +108,6 @@ def _vector_matmul(x, y):
     if row:
         shape = (*shape[:-1],) if column else (*shape[:-2], shape[-1])
     return product.reshape(shape)
-
-
-class Linear(Function):
-    __slots__ = ("shape",)
-    reads = ((1,), (0,), ())
-
-    def forward(self, x, weight, *bias):
-        self.shape = x.shape
-        y = _as_matrix(x) @ weight
-        if bias:
-            y += bias[0]
-        return y.reshape(*x.shape[:-1], weight.shape[1])
-
-    def backward(self, gy):
-        return self._gradients(gy, self.inputs)
-
-    def backward_arrays(self, gy):
-        return self._gradients(gy, self.input_arrays)
-
-    def _gradients(self, gy, inputs):
-        x, weight = inputs[:2]
-        gy = _as_matrix(gy)
-        gradients = [
-            (gy @ weight.swapaxes(0, 1)).reshape(self.shape) if self.needs(0) else None,
-            _as_matrix(x).swapaxes(0, 1) @ gy if self.needs(1) else None,
-        ]
-        if len(inputs) == 3:
-            gradients.append(gy.sum(axis=0) if self.needs(2) else None)
-        return tuple(gradients)
-
-
-def linear(x, weight, bias=None):
-    """x · weight + bias along the last axis.
-
-    Args:
-        x: (..., in).
-        weight: (in, out), of the same dtype.
-        bias: (out,) or None.
-
-    Returns:
-        (..., out).
-
-    Raises:
-        ShapeError: the sizes don't fit.
-        DTypeError: the dtypes differ.
-    """
-    inputs = [as_tensor(x), as_tensor(weight)]
-    if bias is not None:
-        inputs.append(as_tensor(bias))
-    _check_linear(*inputs)
-    return Linear()(*inputs)
-
-
-def _check_linear(x, weight, bias=None):
-    x, weight = x.data, weight.data
-    if weight.ndim != 2:
-        raise ShapeError(f"linear: weight must have shape (in, out), not {weight.shape}")
-    if not x.ndim or x.shape[-1] != weight.shape[0]:
-        found = x.shape[-1] if x.ndim else "no"
-        raise ShapeError(
-            f"linear: x has {found} features (shape {x.shape}) but weight expects {weight.shape[0]} "
-            f"(shape {weight.shape})"
-        )
-    if bias is not None and bias.data.shape != (weight.shape[1],):
-        raise ShapeError(
-            f"linear: bias has shape {bias.data.shape} but weight gives {weight.shape[1]} features "
-            f"(shape {weight.shape})"
-        )
-    if x.dtype != weight.dtype or (bias is not None and bias.data.dtype != weight.dtype):
-        which, dtype = ("x", x.dtype) if x.dtype != weight.dtype else ("bias", bias.data.dtype)
-        raise DTypeError(
-            f"linear: {which} is {dtype} but weight is {weight.dtype}; convert with .astype(...)"
-        )
 
 
 def dot(x, y):

@@ -1,5 +1,7 @@
 """Pooling: the largest or the mean number of each window, with any window, stride and padding."""
 
+from functools import lru_cache
+
 from tinynet.autograd import Function, Tensor, as_tensor
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.geometry import per_axis, resolve, spatial_input
@@ -40,7 +42,7 @@ class MaxPool(Function):
         self.input_size = x.shape[1:-1]
         y, self.kept = pool.max_forward(x, self.window, *self.geometry)
         # The caller gets indices of its own: writing into them must not spoil the gradient.
-        return (y, self.kept.copy()) if self.with_indices else y
+        return (y, self.kept.astype("int32")) if self.with_indices else y
 
     def backward(self, gy, _gindices=None):
         return MaxScatter(self.window, self.geometry, self.input_size)(gy, Tensor(self.kept))
@@ -161,18 +163,32 @@ def max_pool3d(x, window, stride=None, padding=0, dilation=1, return_indices=Fal
 
 def _max_pool(operation, dimensions, x, window, stride=None, padding=0, dilation=1, return_indices=False):
     x = spatial_input(operation, x, dimensions)
-    window = per_axis(operation, "window", window, dimensions)
-    geometry = resolve(
-        operation, x.shape[1:-1], window, window if stride is None else stride, padding, dilation
+    window, geometry = _resolved(
+        operation, x.shape[1:-1], window, stride, padding, dilation, limit_padding=True
     )
-    for axis, pair in enumerate(geometry.padding):
+    return MaxPool(window, geometry, return_indices)(x)
+
+
+def _resolved(operation, *arguments, limit_padding=False):
+    """The window as a tuple and its `Geometry`; see `_resolve`, whose results are kept."""
+    try:
+        return _resolve(operation, *arguments, limit_padding)
+    except TypeError:  # an argument is a list
+        return _resolve.__wrapped__(operation, *arguments, limit_padding)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _resolve(operation, input_size, window, stride, padding, dilation, limit_padding):
+    window = per_axis(operation, "window", window, len(input_size))
+    geometry = resolve(operation, input_size, window, window if stride is None else stride, padding, dilation)
+    for axis, pair in enumerate(geometry.padding if limit_padding else ()):
         extent = geometry.dilation[axis] * (window[axis] - 1) + 1
         if max(pair) >= extent:
             raise ArgumentError(
                 f"{operation}: padding {pair} of spatial axis {axis} must be less than the {extent} elements "
                 "that the window covers"
             )
-    return MaxPool(window, geometry, return_indices)(x)
+    return window, geometry
 
 
 def avg_pool1d(x, window, stride=None, padding=0, count_padding=True):
@@ -206,8 +222,7 @@ def avg_pool3d(x, window, stride=None, padding=0, count_padding=True):
 
 def _average_pool(operation, dimensions, x, window, stride=None, padding=0, count_padding=True):
     x = spatial_input(operation, x, dimensions)
-    window = per_axis(operation, "window", window, dimensions)
-    geometry = resolve(operation, x.shape[1:-1], window, window if stride is None else stride, padding, 1)
+    window, geometry = _resolved(operation, x.shape[1:-1], window, stride, padding, 1)
     return AveragePool(window, geometry, count_padding)(x)
 
 

@@ -20,6 +20,7 @@ from tinynet.functional.elementwise import exp, sqrt, where
 from tinynet.functional.joining import concatenate
 from tinynet.functional.shaping import broadcast_to, flip
 from tinynet.functional.sorting import argsort, median, sort, topk
+from tinynet_kernels import activation as kernels
 
 __all__ = [
     "all",
@@ -64,12 +65,26 @@ def _reduced(operation, reduction, x, axis, keepdims):
     return reduction(axes, keepdims)(x)
 
 
+_LARGE = 4096  # elements from which on NumPy's own sums take longer
+
+
+def sum_of_array(x, axes, keepdims=False):
+    """The sum of an array over `axes`, a sorted tuple of axes counted from the front.
+
+    Sums over all axes but the last are those of bias gradients: they have a kernel.
+    """
+    if x.size < _LARGE or x.dtype.kind != "f" or not axes or axes != tuple(range(x.ndim - 1)):
+        return x.sum(axis=axes, keepdims=keepdims)
+    total = kernels.column_sums(x)
+    return total.reshape(with_ones(x.shape, axes)) if keepdims else total
+
+
 class Sum(Reduction):
     __slots__ = ()
 
     def forward(self, x):
         self.shape = x.shape
-        return x.sum(axis=self.axes, keepdims=self.keepdims)
+        return sum_of_array(x, self.axes, self.keepdims)
 
     def backward(self, gy):
         return broadcast_to(self._with_axes(gy), self.shape)
@@ -88,7 +103,7 @@ class Mean(Reduction):
 
     def forward(self, x):
         self.shape = x.shape
-        total = x.sum(axis=self.axes, keepdims=self.keepdims)
+        total = sum_of_array(x, self.axes, self.keepdims)
         count = self._count()
         return total / count if count else total * math.nan
 

@@ -10,7 +10,7 @@ from tinynet.errors import ArgumentError
 from tinynet.functional.conversion import floating
 from tinynet.functional.elementwise import abs as absolute
 from tinynet.functional.elementwise import clip, erf, exp, where
-from tinynet.functional.error_function import erf_of_array
+from tinynet_kernels import activation as kernels
 
 __all__ = ["gelu", "log_sigmoid", "mish", "sigmoid", "silu", "softplus", "softsign", "tanh"]
 
@@ -30,15 +30,14 @@ class Sigmoid(Function):
     reads_output = True
 
     def forward(self, x):
-        return sigmoid_of_array(self.xp, x)
+        return kernels.sigmoid(x)
 
     def backward(self, gy):
         y = self.output
         return gy * (y * (1 - y))
 
     def backward_arrays(self, gy):
-        y = self.output_data
-        return gy * (y * (1 - y))
+        return kernels.sigmoid_backward(gy, self.output_data)
 
 
 def sigmoid(x):
@@ -145,18 +144,15 @@ class Silu(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return x * sigmoid_of_array(self.xp, x)
+        return kernels.silu(x)
 
     def backward(self, gy):
         x = self.inputs[0]
-        return self._gradient(gy, x, sigmoid(x))
+        gate = sigmoid(x)
+        return gy * (gate * (1 + x * (1 - gate)))
 
     def backward_arrays(self, gy):
-        x = self.input_arrays[0]
-        return self._gradient(gy, x, sigmoid_of_array(self.xp, x))
-
-    def _gradient(self, gy, x, gate):
-        return gy * (gate * (1 + x * (1 - gate)))
+        return kernels.silu_backward(gy, self.input_arrays[0])
 
 
 def silu(x):
@@ -184,10 +180,7 @@ class Gelu(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        below = 0.5 * (1 + erf_of_array(x * math.sqrt(0.5)))
-        if self.needs(0):
-            self.kept = below
-        return x * below
+        return kernels.gelu(x)
 
     def backward(self, gy):
         x = self.inputs[0]
@@ -196,9 +189,7 @@ class Gelu(Function):
         return gy * (0.5 * (1 + erf(x * math.sqrt(0.5))) + near * density)
 
     def backward_arrays(self, gy):
-        near = self.xp.clip(self.input_arrays[0], -_FAR_OUT, _FAR_OUT)
-        density = self.xp.exp(near * near * -0.5) * _NORMAL_PEAK
-        return gy * (self.kept + near * density)
+        return kernels.gelu_backward(gy, self.input_arrays[0])
 
 
 class GeluTanh(Function):

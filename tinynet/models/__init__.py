@@ -13,8 +13,23 @@ from tinynet.models.lenet5 import LeNet5
 from tinynet.models.mnist_convolutional import MnistConv, MnistConv5
 from tinynet.models.mnist_dense import MnistDense200, MnistDense1024
 from tinynet.models.registry import find
+from tinynet.models.resnet import ResNet18, ResNet20, ResNet34
+from tinynet.models.vgg import VGG16, VGG19
 
-__all__ = ["LeNet5", "MnistConv", "MnistConv5", "MnistDense200", "MnistDense1024", "available", "create"]
+__all__ = [
+    "VGG16",
+    "VGG19",
+    "LeNet5",
+    "MnistConv",
+    "MnistConv5",
+    "MnistDense200",
+    "MnistDense1024",
+    "ResNet18",
+    "ResNet20",
+    "ResNet34",
+    "available",
+    "create",
+]
 
 _MODELS = {
     "lenet5": LeNet5,
@@ -22,6 +37,11 @@ _MODELS = {
     "mnist-conv5": MnistConv5,
     "mnist-dense-1024": MnistDense1024,
     "mnist-dense-200": MnistDense200,
+    "resnet18": ResNet18,
+    "resnet20": ResNet20,
+    "resnet34": ResNet34,
+    "vgg16": VGG16,
+    "vgg19": VGG19,
 }
 
 

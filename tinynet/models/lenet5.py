@@ -66,9 +66,6 @@ class LeNet5(nn.Module):
     def forward(self, x):
         """Images (N, H, W, C) → logits (N, num_classes)."""
         activation = ACTIVATION[self.variant]
-        x = self.pool1(activation(self.conv1(x)))
-        x = self.pool2(activation(self.conv2(x)))
-        x = self.flatten(x)
-        x = activation(self.dense1(x))
-        x = activation(self.dense2(x))
-        return self.dense3(x)
+        x = nn.chain(x, self.conv1, activation, self.pool1)
+        x = nn.chain(x, self.conv2, activation, self.pool2, self.flatten)
+        return nn.chain(x, self.dense1, activation, self.dense2, activation, self.dense3)

@@ -23,11 +23,8 @@ class MnistConv(nn.Module):
 
     def forward(self, x):
         """Images (N, 28, 28, 1) → logits (N, num_classes)."""
-        x = F.relu(self.conv1(x))
-        x = F.relu(self.conv2(x))
-        x = self.dropout1(self.pool(x))
-        x = F.relu(self.dense1(self.flatten(x)))
-        return self.dense2(self.dropout2(x))
+        x = nn.chain(x, self.conv1, F.relu, self.conv2, F.relu, self.pool, self.dropout1)
+        return nn.chain(x, self.flatten, self.dense1, F.relu, self.dropout2, self.dense2)
 
 
 class MnistConv5(nn.Module):
@@ -44,6 +41,5 @@ class MnistConv5(nn.Module):
 
     def forward(self, x):
         """Images (N, 28, 28, 1) → logits (N, num_classes)."""
-        x = self.pool(F.relu(self.conv(x)))
-        x = F.relu(self.dense1(self.flatten(x)))
-        return self.dense2(x)
+        x = nn.chain(x, self.conv, F.relu, self.pool)
+        return nn.chain(x, self.flatten, self.dense1, F.relu, self.dense2)

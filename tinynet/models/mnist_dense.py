@@ -24,8 +24,7 @@ class MnistDense1024(nn.Module):
 
     def forward(self, x):
         """Images (N, 28, 28, 1) → logits (N, num_classes)."""
-        x = F.relu(self.dense1(self.flatten(x)))
-        return self.dense2(x)
+        return nn.chain(x, self.flatten, self.dense1, F.relu, self.dense2)
 
 
 class MnistDense200(nn.Module):
@@ -42,7 +41,5 @@ class MnistDense200(nn.Module):
 
     def forward(self, x):
         """Images (N, 28, 28, 1) → logits (N, num_classes)."""
-        x = F.relu(self.dense1(self.flatten(x)))
-        x = self.dropout(x)
-        x = F.relu(self.dense2(x))
-        return self.dense3(x)
+        x = nn.chain(x, self.flatten, self.dense1, F.relu, self.dropout)
+        return nn.chain(x, self.dense2, F.relu, self.dense3)

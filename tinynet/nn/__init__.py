@@ -7,10 +7,13 @@ Layers are named and called as in PyTorch, except that channels come last: image
 
 from tinynet.nn import init as init
 from tinynet.nn.activations import *
+from tinynet.nn.chaining import *
 from tinynet.nn.containers import *
 from tinynet.nn.convolution import *
 from tinynet.nn.dropout import *
 from tinynet.nn.embedding import *
+from tinynet.nn.fusion_plan import *
+from tinynet.nn.inference import *
 from tinynet.nn.linear import *
 from tinynet.nn.losses import *
 from tinynet.nn.module import *

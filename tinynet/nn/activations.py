@@ -4,6 +4,7 @@ from tinynet import functional as F
 from tinynet.errors import ArgumentError
 from tinynet.nn import init
 from tinynet.nn.arguments import count, empty_parameter
+from tinynet.nn.chaining import absorbed_as
 from tinynet.nn.module import Module
 
 __all__ = [
@@ -40,6 +41,7 @@ class Identity(Module):
 class ReLU(Module):
     """max(x, 0)."""
 
+    @absorbed_as("activation")
     def forward(self, x):
         return F.relu(x)
 

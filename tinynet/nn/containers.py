@@ -1,6 +1,7 @@
 """Modules that hold other modules: in a row, in a list, under names; and a function as a module."""
 
 from tinynet.errors import ArgumentError
+from tinynet.nn.chaining import chain
 from tinynet.nn.module import Module
 
 __all__ = ["Lambda", "ModuleDict", "ModuleList", "Sequential"]
@@ -43,6 +44,8 @@ class ModuleList(Module):
 class Sequential(ModuleList):
     """Modules called one after the other, each on the output of the one before.
 
+    Neighbours that can be are computed in one operation, see `chain` and `fusion`; it gives the same numbers.
+
     Args:
         modules: the modules; or a single dictionary of names and modules.
     """
@@ -63,9 +66,7 @@ class Sequential(ModuleList):
 
     def forward(self, x):
         """Sends x through all modules in turn."""
-        for module in self.children():
-            x = module(x)
-        return x
+        return chain(x, *self.children())
 
 
 class ModuleDict(Module):

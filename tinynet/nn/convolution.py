@@ -7,6 +7,8 @@ from tinynet.errors import ArgumentError
 from tinynet.functional.geometry import per_axis
 from tinynet.nn import init
 from tinynet.nn.arguments import count, empty_parameter, padded_window
+from tinynet.nn.chaining import absorbs
+from tinynet.nn.folding import folded
 from tinynet.nn.module import Module
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
@@ -66,6 +68,20 @@ class _Conv(_Convolution):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
         self._add_parameters((self.in_channels // self.groups, self.out_channels), bias, generator)
 
+    @absorbs("batch norm", "activation")
+    def forward(self, x, activation=None, batch_norm=None):
+        """(N, *spatial, in_channels) → (N, *spatial', out_channels), with what may be computed along with it.
+
+        Args:
+            activation: None or ``"relu"``.
+            batch_norm: a batch norm in inference that is to follow, or None.
+        """
+        weight, bias = self.weight, self.bias
+        if batch_norm is not None:
+            weight, bias = folded(weight, bias, batch_norm)
+        options = self.stride, self.padding, self.dilation, self.groups
+        return self.convolve(x, weight, bias, *options, activation)
+
     def multiply_adds(self, input_shape, output_shape):
         """Multiplications with a following addition, for arrays of these shapes."""
         return prod(output_shape[:-1]) * self.weight.size
@@ -75,9 +91,7 @@ class Conv1d(_Conv):
     """Convolution along sequences, (N, T, in_channels) → (N, T', out_channels). See `Conv2d`."""
 
     dimensions = 1
-
-    def forward(self, x):
-        return F.conv1d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    convolve = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
@@ -106,18 +120,14 @@ class Conv2d(_Conv):
     """
 
     dimensions = 2
-
-    def forward(self, x):
-        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    convolve = staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv):
     """Convolution over volumes, (N, D, H, W, in_channels) → (N, D', H', W', out_channels). See `Conv2d`."""
 
     dimensions = 3
-
-    def forward(self, x):
-        return F.conv3d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+    convolve = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Convolution):

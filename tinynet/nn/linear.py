@@ -5,6 +5,7 @@ from math import prod
 from tinynet import functional as F
 from tinynet.nn import init
 from tinynet.nn.arguments import count, empty_parameter
+from tinynet.nn.chaining import absorbs
 from tinynet.nn.module import Module
 
 __all__ = ["Linear"]
@@ -33,8 +34,10 @@ class Linear(Module):
         )
         self.bias = init.zeros(empty_parameter(self.out_features)) if bias else None
 
-    def forward(self, x):
-        return F.linear(x, self.weight, self.bias)
+    @absorbs("activation")
+    def forward(self, x, activation=None):
+        """(..., in_features) → (..., out_features), with the activation (None or "relu") applied."""
+        return F.linear(x, self.weight, self.bias, activation)
 
     def multiply_adds(self, input_shape, output_shape):
         """Multiplications with a following addition, for arrays of these shapes."""

@@ -306,6 +306,17 @@ class Module:
         print(table)
         return table
 
+    def fusion_plan(self, input_shape, training=False):
+        """Prints and returns what is computed in one operation for inputs of this shape, batch axis left out.
+
+        In inference batch norm can be part of the convolution before it, in training it cannot.
+        """
+        from tinynet.nn.fusion_plan import plan_fusion
+
+        plan = plan_fusion(self, input_shape, training)
+        print(plan)
+        return plan
+
     def extra_repr(self):
         """What `repr` shows between the brackets."""
         return ""

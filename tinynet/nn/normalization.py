@@ -8,6 +8,7 @@ from tinynet.backend import default_device, default_dtype, to_device
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn import init
 from tinynet.nn.arguments import count, empty_parameter, fraction
+from tinynet.nn.chaining import absorbed_as, absorbs
 from tinynet.nn.module import Module
 
 __all__ = [
@@ -70,7 +71,10 @@ class _BatchNorm(_Normalization):
             return None
         return to_device(np.full(self.num_features, value, default_dtype()), default_device())
 
-    def forward(self, x):
+    @absorbs("activation")
+    @absorbed_as("batch norm")
+    def forward(self, x, activation=None):
+        """(N, ..., C) → the same shape, with the activation (None or "relu") applied."""
         x = as_tensor(x)
         if x.ndim not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: x must have the shape {self.layout}, not {x.shape}")
@@ -83,6 +87,7 @@ class _BatchNorm(_Normalization):
             training=self.training or not self.track_running_stats,
             momentum=self.momentum,
             epsilon=self.eps,
+            activation=activation,
         )
 
     def extra_repr(self):

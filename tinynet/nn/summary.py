@@ -1,15 +1,13 @@
 """The table of a model's layers: output shapes, parameters, multiply-adds and activation memory."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinynet import backend
 from tinynet.autograd import Tensor, no_grad
 from tinynet.errors import ArgumentError
-from tinynet.nn.module import Module
+from tinynet.nn.trial_run import undisturbed, zeros_for
 
 __all__ = ["LayerSummary", "Summary", "summarize"]
 
@@ -119,8 +117,8 @@ def summarize(model, input_shape, dtype=None, batch_size=1):
         ArgumentError: the shape or the batch size is none.
     """
     recorder = _Recorder(model, batch_size)
-    inputs = _zeros(model, _shapes(input_shape), dtype, batch_size)
-    with _undisturbed(model), no_grad():
+    inputs = zeros_for("summarize", model, input_shape, dtype, batch_size)
+    with undisturbed(model), no_grad():
         remove = [module.register_forward_hook(recorder) for module in model.modules()]
         try:
             model.eval()
@@ -192,49 +190,6 @@ def _statistics(module, recurse):
     """The buffers that are saved with the model and hold floating numbers."""
     buffers = module.named_buffers(recurse=recurse, persistent_only=True)
     return [buffer for _, buffer in buffers if buffer.dtype.kind == "f"]
-
-
-def _shapes(input_shape):
-    """The shapes of all inputs, from one shape or a list of them."""
-    several = isinstance(input_shape, (tuple, list)) and any(
-        isinstance(entry, (tuple, list)) for entry in input_shape
-    )
-    shapes = list(input_shape) if several else [input_shape]
-    for shape in shapes:
-        if not isinstance(shape, (tuple, list)) or any(
-            isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 0 for size in shape
-        ):
-            raise ArgumentError(
-                "summarize: input_shape must be the sizes of one sample, (H, W, C) for instance, "
-                f"not {input_shape!r}"
-            )
-    return [tuple(map(int, shape)) for shape in shapes]
-
-
-def _zeros(model, shapes, dtype, batch_size):
-    first = next(model.parameters(), None)
-    if dtype is None:
-        dtype = backend.default_dtype() if first is None else first.dtype
-    device = backend.default_device() if first is None else first.device
-    return [Tensor(backend.to_device(np.zeros((batch_size, *shape), dtype), device)) for shape in shapes]
-
-
-@contextmanager
-def _undisturbed(model: Module):
-    """Puts training flags, buffers and the default generator back, whatever happens in between."""
-    generator = backend.default_generator()
-    state = generator.get_state()
-    flags = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.data.copy()) for buffer in model.buffers()]
-    try:
-        yield
-    finally:
-        generator.set_state(state)
-        for module, training in flags:
-            module.training = training
-        for buffer, content in buffers:
-            if not np.array_equal(backend.to_numpy(buffer.data), backend.to_numpy(content)):
-                buffer.data[...] = content
 
 
 def _cells(layer):

@@ -10,8 +10,11 @@ from tinynet.training.checkpoint import load_checkpoint, save_checkpoint
 from tinynet.training.history import History
 from tinynet.training.interrupts import InterruptWatch
 from tinynet.training.metrics import fresh
+from tinynet_kernels import memory
 
 __all__ = ["Fit", "check_counts", "modes_kept"]
+
+_MEBIBYTE = 2**20
 
 
 class Fit:
@@ -96,6 +99,7 @@ class Fit:
         """Runs what is left of an epoch; after Ctrl-C returns where it is, to be continued."""
         if not self.batch:
             self.seconds = 0.0
+        memory.reset_peak()
         self._tell("on_epoch_begin")
         start = self.epoch * self.steps
         with closing(batches_between(self.loader, start + self.batch, start + self.steps)) as batches:
@@ -130,6 +134,7 @@ class Fit:
             **validation,
             "learning_rate": float(self.optimizer.groups[0]["lr"]),
             "seconds": self.seconds,
+            "peak_memory": round(memory.statistics().peak_in_use / _MEBIBYTE, 3),
         }
         self.history.append(row)
         self.epoch += 1

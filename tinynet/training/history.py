@@ -8,7 +8,7 @@ from tinynet.training.files import written_whole
 
 __all__ = ["History", "lower_is_better"]
 
-_NOT_CURVES = ("epoch", "seconds")
+_NOT_CURVES = ("epoch", "seconds", "peak_memory")
 _MANY_EPOCHS = 30  # from here on marking each epoch would hide the curve
 
 
@@ -18,7 +18,11 @@ class History:
     Attributes:
         epochs: one dictionary for each epoch: ``epoch`` (from 1), ``loss`` and metrics, the same with
             ``val_`` in front for validation data, ``learning_rate`` (that of the last step, or of the next
-            where a schedule is stepped every batch), ``seconds``, and what callbacks added.
+            where a schedule is stepped every batch), ``seconds``, ``peak_memory``, and what callbacks
+            added. The peak is in MiB (2²⁰ bytes): the most that large arrays in main memory took at once
+            in the epoch, or since it was resumed; activations and gradients above all. It counts what
+            comes from `tinynet_kernels.memory`, which are results of kernels and arithmetic from 64 KiB
+            on, but neither the parameters and the optimiser's state nor the data.
         interrupted: whether Ctrl-C ended the training before its time.
     """
 

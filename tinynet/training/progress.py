@@ -7,7 +7,7 @@ from tinynet.training.callbacks.base import Callback
 
 __all__ = ["Progress"]
 
-_NOT_SHOWN = ("epoch", "seconds", "learning_rate")
+_NOT_SHOWN = ("epoch", "seconds", "learning_rate", "peak_memory")
 
 
 class Progress(Callback):
@@ -50,7 +50,8 @@ class Progress(Callback):
         self.close()
         figures = "  ".join(f"{name} {_formatted(row[name])}" for name in row if name not in _NOT_SHOWN)
         name = _epoch_name(row["epoch"], fit.epochs)
-        self._print(f"{name}  {figures}  {row['seconds']:.1f} s  {self._speed()} samples/s")
+        used = f"{row['seconds']:.1f} s  {self._speed()} samples/s  {row['peak_memory']:,.0f} MiB"
+        self._print(f"{name}  {figures}  {used}")
 
     def on_interrupt(self, fit):
         self.close()

@@ -14,19 +14,37 @@ Processing (2006) for the unfolding into a matrix product; Chollet, Xception (20
 
 from math import prod
 
+from tinynet_kernels.conv.plan import Plan, observed_plans, plan
 from tinynet_kernels.dispatch import Family
 from tinynet_kernels.windows import output_size
 
-__all__ = ["col2im", "forward", "im2col", "input_gradient", "output_size", "weight_gradient"]
+__all__ = [
+    "Plan",
+    "col2im",
+    "forward",
+    "im2col",
+    "input_gradient",
+    "observed_plans",
+    "output_size",
+    "plan",
+    "weight_gradient",
+]
 
 _family = Family(__name__)
 
+_ACTIVATIONS = (None, "relu")
 
-def forward(x, weight, stride, padding, dilation, groups):
+
+def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=None):
     """y (N, *output, O) from x (N, *spatial, C) and weight (*kernel, C // groups, O).
 
+    Args:
+        bias: (O,), added to every output position, or None.
+        activation: None, or ``"relu"`` for ``max(0, y)``, in which NaN stays NaN.
+
     Raises:
-        ValueError: channels, groups and dimensions do not agree, or the window does not fit.
+        ValueError: channels, groups and dimensions do not agree, the window does not fit, or there is no
+            such activation.
     """
     _check_dimensions("forward", x, "x", weight.shape[:-2])
     _check_groups("forward", x.shape[-1], weight.shape[-1], groups)
@@ -35,7 +53,15 @@ def forward(x, weight, stride, padding, dilation, groups):
             f"conv.forward: x has {x.shape[-1]} channels (shape {x.shape}) but weight (shape {weight.shape}) "
             f"expects {weight.shape[-2] * groups} ({groups} groups of {weight.shape[-2]})"
         )
-    return _family.take(x, weight).forward(x, weight, stride, padding, dilation, groups)
+    if bias is not None and bias.shape != weight.shape[-1:]:
+        raise ValueError(
+            f"conv.forward: bias has shape {bias.shape} but weight (shape {weight.shape}) gives "
+            f"{weight.shape[-1]} channels"
+        )
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"conv.forward: there is no activation {activation!r}; choose None or 'relu'")
+    take = _family.take(x, weight) if bias is None else _family.take(x, weight, bias)
+    return take.forward(x, weight, stride, padding, dilation, groups, bias, activation)
 
 
 def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):

@@ -1,150 +1,146 @@
 """Depthwise convolution on the CPU: every input channel has its own kernels and meets no other.
 
+So the vectors run along the channels, and a block of neighbouring pixels stays in the registers while the
+window passes, see `tinynet_kernels.simd.window`. The weight gradient is the same sum with exchanged roles:
+a window as large as the output, and as many places for it as the kernel has elements.
+
 With a channel multiplier m, output channels ``c * m … (c + 1) * m - 1`` belong to input channel c. The
-kernels here only know m = 1: for more, x is repeated m times along its channels.
+kernels only know m = 1: for more, what has m channels for one is first taken apart into m arrays.
 """
+
+from functools import lru_cache
 
 import numpy as np
 from numba import prange
 
 from tinynet_kernels.compile import inner, kernel
+from tinynet_kernels.conv import depthwise_weight
+from tinynet_kernels.memory import empty
+from tinynet_kernels.simd.sweep import make_line
+from tinynet_kernels.simd.window import ProductSum
+from tinynet_kernels.strips import ALONE
+from tinynet_kernels.sweeps import PIXELS, Layout, backward_axis, contiguous, forward_axis, make_sweep
 from tinynet_kernels.windows import Volume
 
-_LINES_PER_BLOCK = 64  # output lines that share one partial weight gradient
+_BLOCK = 16384  # elements that one task takes apart or puts together
 
 
-def forward(x, weight, stride, padding, dilation):
-    geometry = Volume(x.shape[1:-1], weight.shape[:-2], stride, padding, dilation)
-    channels = weight.shape[-1]
-    y = np.empty((x.shape[0], *geometry.output, channels), x.dtype)
-    if y.size:
-        x = _repeat_channels(x, channels).reshape(x.shape[0], *geometry.input, channels)
-        kernels = np.ascontiguousarray(weight).reshape(*geometry.kernel, channels)
-        _forward(x, kernels, y, *geometry.window)
-    return y.reshape(x.shape[0], *geometry.output[-len(stride) :], channels)
+def forward(x, weight, stride, padding, dilation, bias=None, activation=None):
+    channels = x.shape[-1]
+    sweep, shape = _sweep(forward_axis, x.shape[1:], weight.shape[:-2], stride, padding, dilation, x.dtype)
+    bias = np.zeros(weight.shape[-1], x.dtype) if bias is None else bias
+    floor = x.dtype.type(0 if activation == "relu" else -np.inf)
+    parts = []
+    for part_weight, part_bias in zip(_apart(weight, channels), _apart(bias, channels), strict=True):
+        y = empty((x.shape[0], *shape), x.dtype)
+        if y.size:
+            _sum_products(x.shape[0], _flat(x), part_weight, part_bias, floor, _flat(y), *sweep)
+        parts.append(y)
+    return _together(parts)
 
 
 def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
-    geometry = Volume(input_size, weight.shape[:-2], stride, padding, dilation)
-    channels = weight.shape[-1]
-    gx = np.empty((gy.shape[0], *geometry.input, channels), gy.dtype)
-    if gx.size:
-        gy = np.ascontiguousarray(gy).reshape(gy.shape[0], *geometry.output, channels)
-        kernels = np.ascontiguousarray(weight).reshape(*geometry.kernel, channels)
-        _input_gradient(gy, kernels, gx, *geometry.window)
-    if channels > groups:
-        gx = gx.reshape(*gx.shape[:-1], groups, channels // groups).sum(axis=-1)
-    return gx.reshape(gy.shape[0], *input_size, groups)
+    size = (*input_size, groups)
+    sweep, shape = _sweep(backward_axis, size, weight.shape[:-2], stride, padding, dilation, gy.dtype)
+    floor, nothing = gy.dtype.type(-np.inf), np.zeros(groups, gy.dtype)
+    total = None
+    for part_gy, part_weight in zip(_apart(gy, groups), _apart(weight, groups), strict=True):
+        gx = empty((gy.shape[0], *shape), gy.dtype)
+        if gx.size:
+            _sum_products(gy.shape[0], part_gy, part_weight, nothing, floor, _flat(gx), *sweep)
+        total = gx if total is None else np.add(total, gx, out=total)
+    return total
 
 
 def weight_gradient(x, gy, kernel_size, stride, padding, dilation):
-    geometry = Volume(x.shape[1:-1], kernel_size, stride, padding, dilation)
-    channels = gy.shape[-1]
-    gy = np.ascontiguousarray(gy).reshape(gy.shape[0], *geometry.output, channels)
-    lines = gy.shape[0] * geometry.output[0] * geometry.output[1]
-    blocks = -(-lines // _LINES_PER_BLOCK)
-    partial = np.zeros((blocks, *geometry.kernel, channels), gy.dtype)
-    if partial.size:
-        x = _repeat_channels(x, channels).reshape(x.shape[0], *geometry.input, channels)
-        _weight_gradient(x, gy, partial, _LINES_PER_BLOCK, *geometry.window)
-    return partial.sum(axis=0).reshape(*kernel_size, 1, channels)
+    channels = x.shape[-1]
+    x = np.ascontiguousarray(x)
+    parts = [
+        depthwise_weight.gradient(x, part_gy, kernel_size, stride, padding, dilation)
+        for part_gy in _apart(gy, channels)
+    ]
+    return _together(parts)
 
 
-def _repeat_channels(x, channels):
-    if x.shape[-1] == channels:
-        return np.ascontiguousarray(x)
-    return np.repeat(x, channels // x.shape[-1], axis=-1)
+def _flat(array):
+    return np.ascontiguousarray(array).reshape(-1)
 
 
-@kernel
-def _forward(x, weight, y, stride, before, dilation):
-    D, H = x.shape[1:3]
-    N, OD, OH = y.shape[:3]
-    KD, KH = weight.shape[:2]
-    for line in prange(N * OD * OH):
-        oh, od, n = line % OH, line // OH % OD, line // (OH * OD)
-        target = y[n, od, oh]
-        target[:, :] = 0
-        for kd in range(KD):
-            d = od * stride[0] - before[0] + kd * dilation[0]
-            for kh in range(KH):
-                h = oh * stride[1] - before[1] + kh * dilation[1]
-                if 0 <= d < D and 0 <= h < H:
-                    _forward_line(x[n, d, h], weight[kd, kh], target, stride[2], before[2], dilation[2])
+def _apart(array, channels):
+    """`array` (..., channels * m) as m flat arrays, each with one of every m channels."""
+    flat = _flat(array)
+    multiplier = array.shape[-1] // channels
+    if multiplier == 1:
+        return [flat]
+    parts = np.empty((multiplier, flat.size // multiplier), flat.dtype)
+    if parts.size:
+        _take_apart(flat, parts)
+    return parts
 
 
-@inner
-def _forward_line(x, weight, y, stride, before, dilation):
-    for ow in range(y.shape[0]):
-        for kw in range(weight.shape[0]):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < x.shape[0]:
-                _add_product(x[w], weight[kw], y[ow])
+def _together(parts):
+    """The arrays (..., channels) as one (..., channels * m): the reverse of `_apart`."""
+    if len(parts) == 1:
+        return parts[0]
+    *leading, channels = parts[0].shape
+    whole = empty((*leading, channels * len(parts)), parts[0].dtype)
+    for at, part in enumerate(parts):
+        if part.size:
+            _put_together(_flat(part), _flat(whole), at, len(parts))
+    return whole
 
 
-@kernel
-def _input_gradient(gy, weight, gx, stride, before, dilation):
-    N, D, H = gx.shape[:3]
-    OD, OH = gy.shape[1:3]
-    KD, KH = weight.shape[:2]
-    for line in prange(N * D * H):
-        h, d, n = line % H, line // H % D, line // (H * D)
-        target = gx[n, d, h]
-        target[:, :] = 0
-        for kd in range(KD):
-            od = _output_position(d + before[0] - kd * dilation[0], stride[0], OD)
-            for kh in range(KH):
-                oh = _output_position(h + before[1] - kh * dilation[1], stride[1], OH)
-                if od >= 0 and oh >= 0:
-                    _input_line(gy[n, od, oh], weight[kd, kh], target, stride[2], before[2], dilation[2])
+@lru_cache(maxsize=256)
+def _sweep(make_axis, size, kernel_size, stride, padding, dilation, dtype):
+    """The `Sweep` of the forward pass or input gradient, and the shape of one sample of the result.
+
+    `size` is that of x, (*spatial, C).
+    """
+    *size, channels = size
+    volume = Volume(size, kernel_size, stride, padding, dilation)
+    sizes = (volume.input, volume.output) if make_axis is forward_axis else (volume.output, volume.input)
+    source = contiguous("position", sizes[0], channels, dtype.itemsize)
+    weight = contiguous("tap", volume.kernel, channels, dtype.itemsize, per_image=False)
+    target = contiguous("target", sizes[1], channels, dtype.itemsize)
+    initial = Layout(channel=dtype.itemsize)
+    arguments = (volume.input, volume.kernel, volume.stride, volume.before, volume.dilation, volume.output)
+    axes = [make_axis(*axis) for axis in zip(*arguments, strict=True)]
+    sweep = make_sweep(axes, volume.kernel, channels, source, target, weight, initial)
+    return sweep, (*sizes[1][3 - len(size) :], channels)
 
 
-@inner
-def _input_line(gy, weight, gx, stride, before, dilation):
-    for ow in range(gy.shape[0]):
-        for kw in range(weight.shape[0]):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < gx.shape[0]:
-                _add_product(gy[ow], weight[kw], gx[w])
+_line = make_line(ProductSum, PIXELS, narrow_vectors=2)
 
 
 @kernel
-def _weight_gradient(x, gy, partial, lines_per_block, stride, before, dilation):
-    """Block by block of output lines, so that the sums do not depend on the number of threads."""
-    D, H = x.shape[1:3]
-    N, OD, OH = gy.shape[:3]
-    KD, KH = partial.shape[1:3]
-    for block in prange(partial.shape[0]):
-        gradient = partial[block]
-        for line in range(block * lines_per_block, min((block + 1) * lines_per_block, N * OD * OH)):
-            oh, od, n = line % OH, line // OH % OD, line // (OH * OD)
-            source = gy[n, od, oh]
-            for kd in range(KD):
-                d = od * stride[0] - before[0] + kd * dilation[0]
-                for kh in range(KH):
-                    h = oh * stride[1] - before[1] + kh * dilation[1]
-                    if 0 <= d < D and 0 <= h < H:
-                        target = gradient[kd, kh]
-                        _weight_line(x[n, d, h], source, target, stride[2], before[2], dilation[2])
+def _sum_products(images, x, weight, initial, floor, y, planes, lines, runs, steps):
+    source, beside, target, extra = x.ctypes.data, weight.ctypes.data, y.ctypes.data, initial.ctypes.data
+    tasks = images * planes.shape[0] * lines.shape[0]
+    if max(x.size, y.size) < ALONE:
+        for task in range(tasks):
+            _line(floor, 0, task, planes, lines, runs, steps, source, beside, target, extra, floor)
+    else:
+        for task in prange(tasks):
+            _line(floor, 0, task, planes, lines, runs, steps, source, beside, target, extra, floor)
+
+
+@kernel
+def _take_apart(whole, parts):
+    multiplier, size = parts.shape
+    for block in prange((size + _BLOCK - 1) // _BLOCK):
+        first, last = block * _BLOCK, min((block + 1) * _BLOCK, size)
+        for at in range(multiplier):
+            _copy(whole[first * multiplier + at : last * multiplier : multiplier], parts[at, first:last])
+
+
+@kernel
+def _put_together(part, whole, at, multiplier):
+    for block in prange((part.size + _BLOCK - 1) // _BLOCK):
+        first, last = block * _BLOCK, min((block + 1) * _BLOCK, part.size)
+        _copy(part[first:last], whole[first * multiplier + at : last * multiplier : multiplier])
 
 
 @inner
-def _weight_line(x, gy, gradient, stride, before, dilation):
-    for ow in range(gy.shape[0]):
-        for kw in range(gradient.shape[0]):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < x.shape[0]:
-                _add_product(x[w], gy[ow], gradient[kw])
-
-
-@inner
-def _add_product(a, b, total):
-    for c in range(total.size):
-        total[c] += a[c] * b[c]
-
-
-@inner
-def _output_position(offset, stride, size):
-    """The output position whose window starts `offset` away from the input's first element, or -1."""
-    position = offset // stride
-    return position if offset >= 0 and position * stride == offset and position < size else -1
+def _copy(source, target):
+    for i in range(source.size):
+        target[i] = source[i]

@@ -6,7 +6,7 @@ from tinynet_kernels.dispatch import array_module
 from tinynet_kernels.windows import crop_spatial, output_size, pad_spatial, window_views
 
 
-def forward(x, weight, stride, padding, dilation, groups):
+def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=None):
     xp = array_module(x)
     kernel_size = weight.shape[:-2]
     output = output_size(x.shape[1:-1], kernel_size, stride, padding, dilation)
@@ -14,7 +14,9 @@ def forward(x, weight, stride, padding, dilation, groups):
     y = xp.zeros((x.shape[0], *output, weight.shape[-1]), xp.result_type(x, weight))
     for position, view in window_views(padded, kernel_size, stride, dilation, output):
         y += _multiply_groups(xp, view, weight[position], groups)
-    return y
+    if bias is not None:
+        y += bias
+    return xp.maximum(y, 0) if activation == "relu" else y
 
 
 def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):

@@ -20,14 +20,18 @@ Blocks that are used often enough are packed first, see `tinynet_kernels.simd.pa
 from math import prod
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import get_num_threads
 
-from tinynet_kernels.compile import inner, kernel
+from tinynet_kernels import memory
+from tinynet_kernels.compile import inner
 from tinynet_kernels.matmul import reference
 from tinynet_kernels.matmul.blocking import blocking
+from tinynet_kernels.simd.memory import element_bytes, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
-from tinynet_kernels.simd.rows import multiply_band
+from tinynet_kernels.simd.rows import band_address, call_band
+from tinynet_kernels.simd.tile import ADD, CUT_OFF
 from tinynet_kernels.simd.vectors import TALLEST, WIDTH_BYTES
+from tinynet_kernels.tasks import run
 
 _DIRECT, _PACKED, _TRANSPOSED = 0, 1, 2  # how the tiles get at an operand
 
@@ -36,6 +40,11 @@ _FEW_STRIPS = 2  # nor is it worth transposing a block of a for so few strips
 _SHORT_STRIDE = 1024  # bytes; rows that are closer together are read well as they are
 _SHALLOW = 32  # rows of a large b that are read in place at a time: as many as the prefetcher can follow
 _SAME_SETS = 4096  # bytes; rows so far apart fall into the same sets of a first-level cache
+
+_LONG_SUM = 8  # times as long as the product has rows or columns: then it is cut into parts
+_SMALL_PRODUCT = 1 << 16  # entries; the parts of larger ones would cost more to add up
+_LEAST_PART = 1024
+_MOST_PARTS = 16
 
 _PADDING = 64  # bytes between packed rows of a, so that they do not share the same sets of the cache
 
@@ -50,12 +59,45 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     shape = (*leading, rows, columns)
     if depth == 0 or 0 in shape:
         return reference.product(a, b, bias=bias, activation=activation)
-    y = np.empty(shape, a.dtype)
     batch = prod(leading)
     if batch > 1 and b.ndim == 2 and a.flags.c_contiguous:
         a = a.reshape(-1, depth)
         batch, rows = 1, batch * rows
     a, b = _aligned(a), _with_contiguous_axis(_aligned(b))
+    bias = None if bias is None else np.ascontiguousarray(bias)
+    parts = _parts(rows, columns, depth) if batch == 1 else 1
+    if parts > 1:
+        return _product_in_parts(a, b, parts, bias, activation).reshape(shape)
+    y = memory.empty(shape, a.dtype)
+    _multiply_all(y, (batch, rows, columns), depth, a, b, leading, bias, activation == "relu")
+    return y
+
+
+def _parts(rows, columns, depth):
+    """Into how many parts a sum is cut whose product is too small to be shared among threads otherwise."""
+    is_long = depth >= _LONG_SUM * max(rows, columns) and rows * columns <= _SMALL_PRODUCT
+    return min(_MOST_PARTS, depth // _LEAST_PART) if is_long else 1
+
+
+def _product_in_parts(a, b, parts, bias, activation):
+    """The product as the sum of `parts` products, each of one stretch of the sum over k."""
+    (rows, depth), columns = a.shape, b.shape[1]
+    partial = memory.empty((parts, rows, columns), a.dtype)
+    stretch = -(-depth // parts)
+    _multiply_all(partial, partial.shape, stretch, a, b, (parts,), None, False, depth)
+    y = partial.sum(axis=0)
+    if bias is not None:
+        y += bias
+    return np.maximum(y, 0, out=y) if activation == "relu" else y
+
+
+def _multiply_all(y, shape, depth, a, b, leading, bias, is_relu, whole_depth=None):
+    """Fills y, `shape` (batch, rows, columns), with the products of a and b.
+
+    With `whole_depth`, a and b are one matrix each, and entry i of the batch is the product of their i-th
+    stretches of `depth` rows and columns; the last may be shorter.
+    """
+    batch, rows, columns = shape
     a_row, a_step = a.strides[-2:]
     b_step, b_column = b.strides[-2:]
     tile = TALLEST, WIDTH_BYTES // a.itemsize
@@ -63,16 +105,21 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     b_access = _access_to_b(b, rows)
     if b_access == _DIRECT and b_step > _SHORT_STRIDE:
         most_depth = min(most_depth, _SHALLOW)
-    _product(
-        y.reshape(batch, rows, columns),
-        *(_addresses(a, leading, batch), a_row, a_step, _access_to_a(a, most_columns)),
-        *(_addresses(b, leading, batch), b_step, b_column, b_access),
-        depth,
-        np.empty(0, y.dtype) if bias is None else np.array(bias),
-        activation == "relu",
-        *(most_rows, most_columns, most_depth),
+    if whole_depth is None:
+        addresses = (*_addresses(a, leading, batch), *_addresses(b, leading, batch))
+    else:
+        a_start, b_start = a.ctypes.data, b.ctypes.data
+        addresses = [a_start + i * depth * a_step for i in range(batch)]
+        addresses += [b_start + i * depth * b_step for i in range(batch)]
+    row_tasks, column_tasks = -(-rows // most_rows), -(-columns // most_columns)
+    arguments = (
+        *(band_address(y.dtype), y.ctypes.data, 0 if bias is None else bias.ctypes.data, is_relu),
+        *(batch, rows, columns, depth, batch * depth if whole_depth is None else whole_depth),
+        *(row_tasks, column_tasks, most_rows, most_columns, most_depth),
+        *(a_row, a_step, _access_to_a(a, most_columns), b_step, b_column, b_access),
+        *addresses,
     )
-    return y
+    run(_multiply, y.dtype, batch * row_tasks * column_tasks, arguments)
 
 
 def _aligned(array):
@@ -106,60 +153,36 @@ def _access_to_b(b, rows):
 
 
 def _addresses(array, leading, batch):
-    """The addresses (batch,) of the matrices in `array`, whose leading axes are broadcast to `leading`."""
-    addresses = np.array([array.ctypes.data], np.int64)
+    """The addresses of the matrices in `array`, whose leading axes are broadcast to `leading`."""
     if batch == 1:
-        return addresses
+        return (array.ctypes.data,)
+    addresses = np.array([array.ctypes.data], np.int64)
     matrices = np.broadcast_to(array, (*leading, *array.shape[-2:]))
     for length, stride in zip(leading, matrices.strides, strict=False):
         addresses = (addresses[:, None] + np.arange(length, dtype=np.int64) * stride).ravel()
     return addresses
 
 
-@kernel
-def _product(
-    y,
-    a,
-    a_row,
-    a_step,
-    a_access,
-    b,
-    b_step,
-    b_column,
-    b_access,
-    depth,
-    bias,
-    is_relu,
-    most_rows,
-    most_columns,
-    most_depth,
-):
-    batch, rows, columns = y.shape
-    row_tasks, column_tasks = -(-rows // most_rows), -(-columns // most_columns)
-    tasks = row_tasks * column_tasks
-    for task in prange(batch * tasks):
-        item, place = task // tasks, task % tasks
-        first_row, first_column = place // column_tasks * most_rows, place % column_tasks * most_columns
-        part = y[item, first_row : first_row + most_rows, first_column : first_column + most_columns]
-        a_part = a[item] + first_row * a_row
-        b_part = b[item] + first_column * b_column
-        _multiply(
-            part, a_part, a_row, a_step, a_access, b_part, b_step, b_column, b_access, depth, most_depth
-        )
-        if bias.size:
-            _add_bias(part, bias[first_column : first_column + most_columns])
-        if is_relu:
-            _cut_off(part)
-
-
 @inner
-def _multiply(y, a, a_row, a_step, a_access, b, b_step, b_column, b_access, depth, most_depth):
-    """One task: y (rows, columns) = a @ b, with a and b given by address."""
-    (rows, columns), size = y.shape, y.itemsize
-    zero = y.dtype.type(0)
+def _multiply(zero, arguments, index):
+    """One task, see `tasks.run`: some rows and columns of one product of the batch."""
+    band, y, bias, is_relu = arguments[:4]
+    batch, all_rows, all_columns, stretch, all_depth = arguments[4:9]
+    row_tasks, column_tasks, most_rows, most_columns, most_depth = arguments[9:14]
+    a_row, a_step, a_access, b_step, b_column, b_access = arguments[14:20]
+    size = element_bytes(zero)
     width = WIDTH_BYTES // size
-    packed_a = np.empty((rows if a_access != _DIRECT else 0, most_depth + _PADDING // size), y.dtype)
-    packed_b = np.empty((most_depth if b_access != _DIRECT else 0, width), y.dtype)
+
+    item, place = index // (row_tasks * column_tasks), index % (row_tasks * column_tasks)
+    first_row, first_column = place // column_tasks * most_rows, place % column_tasks * most_columns
+    rows, columns = min(most_rows, all_rows - first_row), min(most_columns, all_columns - first_column)
+    a = arguments[20 + item] + first_row * a_row
+    b = arguments[20 + batch + item] + first_column * b_column
+    depth = min(stretch, all_depth - item * stretch)
+    y_row = all_columns * size
+    y += (item * all_rows + first_row) * y_row + first_column * size
+    packed_a = new_matrix(zero, rows if a_access != _DIRECT else 0, most_depth + _PADDING // size)
+    packed_b = new_matrix(zero, most_depth if b_access != _DIRECT else 0, width)
     for k in range(0, depth, most_depth):
         length = min(most_depth, depth - k)
         block, block_row, block_step = a + k * a_step, a_row, a_step
@@ -179,27 +202,23 @@ def _multiply(y, a, a_row, a_step, a_access, b, b_step, b_column, b_access, dept
                     copy_rows(zero, source, b_step, strip, strip_step, length, count)
                 else:
                     copy_transposed(zero, source, b_column, strip, strip_step, count, length)
-            target = y.ctypes.data + n * size
-            multiply_band(
-                zero,
-                *(block, block_row, block_step),
-                *(strip, strip_step, length),
-                *(target, y.strides[0], rows, count, k),
+            target = y + n * size
+            finish = ADD if k > 0 or bias != 0 else 0
+            if k == 0 and bias != 0:
+                copy_rows(zero, bias + (first_column + n) * size, 0, target, y_row, rows, count)
+            if is_relu and k + length == depth:
+                finish += CUT_OFF
+            call_band(
+                band,
+                block,
+                block_row,
+                block_step,
+                strip,
+                strip_step,
+                length,
+                target,
+                y_row,
+                rows,
+                count,
+                finish,
             )
-
-
-@inner
-def _add_bias(y, bias):
-    for m in range(y.shape[0]):
-        row = y[m]
-        for n in range(row.size):
-            row[n] += bias[n]
-
-
-@inner
-def _cut_off(y):
-    zero = y.dtype.type(0)
-    for m in range(y.shape[0]):
-        row = y[m]
-        for n in range(row.size):
-            row[n] = zero if row[n] < zero else row[n]

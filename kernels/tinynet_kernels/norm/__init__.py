@@ -13,7 +13,7 @@ __all__ = ["batch_backward", "batch_forward", "batch_inference"]
 _family = Family(__name__)
 
 
-def batch_forward(x, gamma, beta, epsilon):
+def batch_forward(x, gamma, beta, epsilon, activation=None):
     """Normalises with the statistics of x itself.
 
     The statistics stay accurate when the mean is large against the spread. A matrix of no rows has, for
@@ -23,37 +23,45 @@ def batch_forward(x, gamma, beta, epsilon):
         x: (M, C).
         gamma, beta: scale and shift (C,).
         epsilon: what is added to the variance.
+        activation: None, or "relu" for ``max(y, 0)`` in place of y.
 
     Returns:
         y (M, C), and per column (C,): mean, biased variance, and ``1 / sqrt(variance + epsilon)``.
     """
     _check("batch_forward", x, gamma=gamma, beta=beta)
-    return _family.take(x, gamma, beta).batch_forward(x, gamma, beta, epsilon)
+    _check_activation("batch_forward", activation)
+    return _family.take(x, gamma, beta).batch_forward(x, gamma, beta, epsilon, activation)
 
 
-def batch_inference(x, gamma, beta, mean, variance, epsilon):
-    """Normalises x (M, C) with the given statistics; everything else is (C,). Returns y (M, C)."""
+def batch_inference(x, gamma, beta, mean, variance, epsilon, activation=None):
+    """Normalises x (M, C) with the given statistics; everything else is (C,). Returns y (M, C).
+
+    `activation` is that of `batch_forward`.
+    """
     _check("batch_inference", x, gamma=gamma, beta=beta, mean=mean, variance=variance)
+    _check_activation("batch_inference", activation)
     take = _family.take(x, gamma, beta, mean, variance)
-    return take.batch_inference(x, gamma, beta, mean, variance, epsilon)
+    return take.batch_inference(x, gamma, beta, mean, variance, epsilon, activation)
 
 
-def batch_backward(gy, x, gamma, mean, inverse_std):
+def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
     """The gradients of `batch_forward`, statistics included.
 
     Args:
         gy: gradient with respect to y (M, C).
         x: the input (M, C).
         gamma, mean, inverse_std: (C,), as given to and returned by `batch_forward`.
+        y: its output (M, C) where it ended with the activation "relu", otherwise None.
 
     Returns:
         The gradients with respect to x (M, C), gamma (C,) and beta (C,).
     """
     _check("batch_backward", x, gamma=gamma, mean=mean, inverse_std=inverse_std)
-    if gy.shape != x.shape:
-        raise ValueError(f"norm.batch_backward: gy has shape {gy.shape} but x has {x.shape}")
-    take = _family.take(gy, x, gamma, mean, inverse_std)
-    return take.batch_backward(gy, x, gamma, mean, inverse_std)
+    for name, array in (("gy", gy), ("y", y)):
+        if array is not None and array.shape != x.shape:
+            raise ValueError(f"norm.batch_backward: {name} has shape {array.shape} but x has {x.shape}")
+    take = _family.take(*[array for array in (gy, x, gamma, mean, inverse_std, y) if array is not None])
+    return take.batch_backward(gy, x, gamma, mean, inverse_std, y)
 
 
 def _check(function, x, **per_column):
@@ -65,3 +73,8 @@ def _check(function, x, **per_column):
                 f"norm.{function}: {name} has shape {array.shape}, but x (shape {x.shape}) has "
                 f"{x.shape[1]} columns"
             )
+
+
+def _check_activation(function, activation):
+    if activation not in (None, "relu"):
+        raise ValueError(f"norm.{function}: activation must be 'relu' or None, not {activation!r}")

@@ -3,25 +3,32 @@
 from tinynet_kernels.dispatch import array_module
 
 
-def batch_forward(x, gamma, beta, epsilon):
+def batch_forward(x, gamma, beta, epsilon, activation=None):
     xp = array_module(x)
     rows = max(1, x.shape[0])
     mean = (x.sum(axis=0, dtype=xp.float64) / rows).astype(x.dtype)
     variance = (xp.square(x - mean).sum(axis=0, dtype=xp.float64) / rows).astype(x.dtype)
     inverse_std = (1 / xp.sqrt(variance + epsilon)).astype(x.dtype)
-    return gamma * ((x - mean) * inverse_std) + beta, mean, variance, inverse_std
+    y = _activated(xp, gamma * ((x - mean) * inverse_std) + beta, activation)
+    return y, mean, variance, inverse_std
 
 
-def batch_inference(x, gamma, beta, mean, variance, epsilon):
+def batch_inference(x, gamma, beta, mean, variance, epsilon, activation=None):
     xp = array_module(x)
     inverse_std = (1 / xp.sqrt(variance + epsilon)).astype(x.dtype)
-    return gamma * ((x - mean) * inverse_std) + beta
+    return _activated(xp, gamma * ((x - mean) * inverse_std) + beta, activation)
 
 
-def batch_backward(gy, x, gamma, mean, inverse_std):
+def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
     rows = max(1, x.shape[0])
+    if y is not None:
+        gy = array_module(gy).where(y > 0, gy, gy.dtype.type(0))
     normalized = (x - mean) * inverse_std
     gbeta = gy.sum(axis=0)
     ggamma = (gy * normalized).sum(axis=0)
     gx = gamma * inverse_std * (gy - gbeta / rows - normalized * (ggamma / rows))
     return gx, ggamma, gbeta
+
+
+def _activated(xp, y, activation):
+    return y if activation is None else xp.maximum(y, 0)

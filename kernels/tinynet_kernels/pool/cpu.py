@@ -1,250 +1,147 @@
-"""Pooling on the CPU: one task per output line forwards, one per input line backwards.
+"""Pooling on the CPU: one task per line of outputs forwards, one per line of inputs backwards.
 
-Backwards, each input line gathers from all windows that cover it, so no two threads write to one place.
+Every line gathers all that it is made of, so no two threads write to one place, and each result is
+written once. How the windows lie is worked out once per geometry, see `tinynet_kernels.sweeps`.
 """
+
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numba import prange
 
-from tinynet_kernels.compile import inner, kernel
+from tinynet_kernels.compile import kernel
+from tinynet_kernels.memory import empty
+from tinynet_kernels.pool.winners import winner_dtype
+from tinynet_kernels.simd.sweep import make_line
+from tinynet_kernels.simd.vectors import VECTOR_BYTES
+from tinynet_kernels.simd.window import ChosenSum, Maximum, ScaledSum
+from tinynet_kernels.strips import ALONE
+from tinynet_kernels.sweeps import PIXELS, backward_axis, contiguous, forward_axis, make_sweep
 from tinynet_kernels.windows import Volume, window_counts
+
+_WIDE_BYTES = 4 * VECTOR_BYTES  # from so many channels on, two pixels are enough for a block
+_WIDE_PIXELS = 2
 
 
 def max_forward(x, window, stride, padding, dilation):
-    geometry = Volume(x.shape[1:-1], window, stride, padding, dilation)
-    shape = (x.shape[0], *geometry.output, x.shape[-1])
-    y, indices = np.empty(shape, x.dtype), np.empty(shape, np.int32)
+    plan = _plan("maximum", forward_axis, x.shape[1:], window, stride, padding, dilation, x.dtype)
+    shape = (x.shape[0], *plan.shape)
+    y, winners = empty(shape, x.dtype), empty(shape, winner_dtype(window))
     if y.size:
-        _max_forward(_as_volumes(x, geometry.input), y, indices, geometry.kernel, *geometry.window)
-    shape = _drop_leading(shape, window)
-    return y.reshape(shape), indices.reshape(shape)
+        _max_forward(x.shape[0], _flat(x), _flat(y), _flat(winners), *plan.sweep)
+    return y, winners
 
 
 def max_backward(gy, indices, input_size, window, stride, padding, dilation):
-    geometry = Volume(input_size, window, stride, padding, dilation)
-    gx = np.empty((gy.shape[0], *geometry.input, gy.shape[-1]), gy.dtype)
-    if gx.size:
-        indices = _as_volumes(indices.astype(np.int32, copy=False), geometry.output)
-        _max_backward(_as_volumes(gy, geometry.output), indices, gx, geometry.kernel, *geometry.window)
-    return gx.reshape(_drop_leading(gx.shape, window))
+    size = (*input_size, gy.shape[-1])
+    plan = _plan("chosen", backward_axis, size, window, stride, padding, dilation, gy.dtype)
+    return _gather(_gather_chosen, plan, gy, indices.astype(winner_dtype(window), copy=False))
 
 
 def max_gather(values, indices, window, stride, padding, dilation):
-    geometry = Volume(values.shape[1:-1], window, stride, padding, dilation)
-    y = np.empty((values.shape[0], *geometry.output, values.shape[-1]), values.dtype)
-    if y.size:
-        indices = _as_volumes(indices.astype(np.int32, copy=False), geometry.output)
-        _max_gather(_as_volumes(values, geometry.input), indices, y, geometry.kernel, *geometry.window)
-    return y.reshape(_drop_leading(y.shape, window))
+    size = values.shape[1:]
+    plan = _plan("chosen", forward_axis, size, window, stride, padding, dilation, values.dtype)
+    return _gather(_gather_chosen, plan, values, indices.astype(winner_dtype(window), copy=False))
 
 
 def average_forward(x, window, stride, padding, count_padding):
-    geometry, scale = _average_geometry(x, x.shape[1:-1], window, stride, padding, count_padding)
-    y = np.empty((x.shape[0], *geometry.output, x.shape[-1]), x.dtype)
-    if y.size:
-        volumes = _as_volumes(x, geometry.input)
-        _average_forward(volumes, y, scale, geometry.kernel, geometry.stride, geometry.before)
-    return y.reshape(_drop_leading(y.shape, window))
+    dilation = (1,) * len(window)
+    plan = _plan("scaled", forward_axis, x.shape[1:], window, stride, padding, dilation, x.dtype)
+    scale = _scale(x.shape[1:-1], window, stride, padding, count_padding, x.dtype)
+    return _gather(_gather_scaled, plan, x, scale)
 
 
 def average_backward(gy, input_size, window, stride, padding, count_padding):
-    geometry, scale = _average_geometry(gy, input_size, window, stride, padding, count_padding)
-    gx = np.empty((gy.shape[0], *geometry.input, gy.shape[-1]), gy.dtype)
-    if gx.size:
-        volumes = _as_volumes(gy, geometry.output)
-        _average_backward(volumes, gx, scale, geometry.kernel, geometry.stride, geometry.before)
-    return gx.reshape(_drop_leading(gx.shape, window))
+    size, dilation = (*input_size, gy.shape[-1]), (1,) * len(window)
+    plan = _plan("scaled", backward_axis, size, window, stride, padding, dilation, gy.dtype)
+    scale = _scale(input_size, window, stride, padding, count_padding, gy.dtype)
+    return _gather(_gather_scaled, plan, gy, scale)
 
 
-def _as_volumes(array, size):
-    return np.ascontiguousarray(array).reshape(array.shape[0], *size, array.shape[-1])
+def _gather(gather, plan, source, beside):
+    target = empty((source.shape[0], *plan.shape), source.dtype)
+    if target.size:
+        gather(source.shape[0], _flat(source), _flat(beside), _flat(target), *plan.sweep)
+    return target
 
 
-def _drop_leading(shape, window):
-    return (shape[0], *shape[4 - len(window) :])
+def _flat(array):
+    return np.ascontiguousarray(array).reshape(-1)
 
 
-def _average_geometry(array, input_size, window, stride, padding, count_padding):
-    geometry = Volume(input_size, window, stride, padding, (1,) * len(window))
-    counts = window_counts(input_size, window, stride, padding, count_padding)
-    return geometry, (1.0 / counts).astype(array.dtype).reshape(geometry.output)
+class _Plan(NamedTuple):
+    """The shape of one sample of the result, and the `Sweep` that computes it."""
+
+    shape: tuple
+    sweep: tuple
 
 
-@kernel
-def _max_forward(x, y, indices, window, stride, before, dilation):
-    D, H = x.shape[1:3]
-    N, OD, OH = y.shape[:3]
-    KD, KH, KW = window
-    for line in prange(N * OD * OH):
-        oh, od, n = line % OH, line // OH % OD, line // (OH * OD)
-        best, winner = y[n, od, oh], indices[n, od, oh]
-        best[:, :] = -np.inf
-        winner[:, :] = -1
-        for kd in range(KD):
-            d = od * stride[0] - before[0] + kd * dilation[0]
-            for kh in range(KH):
-                h = oh * stride[1] - before[1] + kh * dilation[1]
-                if 0 <= d < D and 0 <= h < H:
-                    first = (kd * KH + kh) * KW
-                    _max_line(x[n, d, h], best, winner, first, KW, stride[2], before[2], dilation[2])
+@lru_cache(maxsize=512)
+def _plan(operation, make_axis, size, window, stride, padding, dilation, dtype):
+    """What depends on the geometry alone; `size` is that of the larger array, (*spatial, C)."""
+    *size, channels = size
+    volume = Volume(size, window, stride, padding, dilation)
+    arguments = (volume.input, volume.kernel, volume.stride, volume.before, volume.dilation, volume.output)
+    axes = [make_axis(*axis) for axis in zip(*arguments, strict=True)]
+    sizes, at_outputs = (volume.input, volume.output), "target"
+    if make_axis is backward_axis:
+        sizes, at_outputs = (volume.output, volume.input), "position"
+    source = contiguous("position", sizes[0], channels, dtype.itemsize)
+    target = contiguous("target", sizes[1], channels, dtype.itemsize)
+    winners = contiguous(at_outputs, volume.output, channels, winner_dtype(window).itemsize)
+    scale = contiguous(at_outputs, volume.output, None, dtype.itemsize, per_image=False)
+    others = {"maximum": {"extra": winners}, "chosen": {"beside": winners}, "scaled": {"beside": scale}}
+    pixels = _WIDE_PIXELS if channels * dtype.itemsize >= _WIDE_BYTES else PIXELS
+    sweep = make_sweep(axes, volume.kernel, channels, source, target, **others[operation], pixels=pixels)
+    return _Plan((*sizes[1][3 - len(size) :], channels), sweep)
 
 
-@inner
-def _max_line(x, best, winner, first, KW, stride, before, dilation):
-    for ow in range(best.shape[0]):
-        for kw in range(KW):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < x.shape[0]:
-                _compete(x[w], best[ow], winner[ow], np.int32(first + kw))
+@lru_cache(maxsize=512)
+def _scale(input_size, window, stride, padding, count_padding, dtype):
+    """What the sum over each window is multiplied with."""
+    return (1.0 / window_counts(input_size, window, stride, padding, count_padding)).astype(dtype)
 
 
-@inner
-def _compete(x, best, winner, k):
-    for c in range(x.size):
-        is_new_nan = (x[c] != x[c]) & (best[c] == best[c])
-        wins = (winner[c] < 0) | (x[c] > best[c]) | is_new_nan
-        best[c] = x[c] if wins else best[c]
-        winner[c] = k if wins else winner[c]
+_maximum = make_line(Maximum, _WIDE_PIXELS, narrow_vectors=1)
+_chosen_sum = make_line(ChosenSum, _WIDE_PIXELS, narrow_vectors=1)
+_scaled_sum = make_line(ScaledSum, _WIDE_PIXELS, narrow_vectors=1)
 
 
 @kernel
-def _max_backward(gy, indices, gx, window, stride, before, dilation):
-    N, D, H = gx.shape[:3]
-    OD, OH = gy.shape[1:3]
-    KD, KH, KW = window
-    for line in prange(N * D * H):
-        h, d, n = line % H, line // H % D, line // (H * D)
-        target = gx[n, d, h]
-        target[:, :] = 0
-        for kd in range(KD):
-            od = _output_position(d + before[0] - kd * dilation[0], stride[0], OD)
-            for kh in range(KH):
-                oh = _output_position(h + before[1] - kh * dilation[1], stride[1], OH)
-                if od >= 0 and oh >= 0:
-                    first = (kd * KH + kh) * KW
-                    winner = indices[n, od, oh]
-                    _scatter_line(gy[n, od, oh], winner, target, first, KW, stride[2], before[2], dilation[2])
-
-
-@inner
-def _scatter_line(gy, winner, gx, first, KW, stride, before, dilation):
-    for ow in range(gy.shape[0]):
-        for kw in range(KW):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < gx.shape[0]:
-                _add_where(gy[ow], winner[ow], gx[w], np.int32(first + kw))
-
-
-@inner
-def _add_where(gy, winner, gx, k):
-    for c in range(gx.size):
-        gx[c] = gx[c] + gy[c] if winner[c] == k else gx[c]
+def _max_forward(images, x, y, winners, planes, lines, runs, steps):
+    zero, mark = y.dtype.type(0), winners.dtype.type(0)
+    source, target, extra = x.ctypes.data, y.ctypes.data, winners.ctypes.data
+    tasks = images * planes.shape[0] * lines.shape[0]
+    if x.size < ALONE:
+        for task in range(tasks):
+            _maximum(zero, mark, task, planes, lines, runs, steps, source, 0, target, extra, zero)
+    else:
+        for task in prange(tasks):
+            _maximum(zero, mark, task, planes, lines, runs, steps, source, 0, target, extra, zero)
 
 
 @kernel
-def _max_gather(values, indices, y, window, stride, before, dilation):
-    D, H = values.shape[1:3]
-    N, OD, OH = y.shape[:3]
-    KD, KH, KW = window
-    for line in prange(N * OD * OH):
-        oh, od, n = line % OH, line // OH % OD, line // (OH * OD)
-        target, winner = y[n, od, oh], indices[n, od, oh]
-        target[:, :] = 0
-        for kd in range(KD):
-            d = od * stride[0] - before[0] + kd * dilation[0]
-            for kh in range(KH):
-                h = oh * stride[1] - before[1] + kh * dilation[1]
-                if 0 <= d < D and 0 <= h < H:
-                    first = (kd * KH + kh) * KW
-                    _gather_line(
-                        values[n, d, h], winner, target, first, KW, stride[2], before[2], dilation[2]
-                    )
-
-
-@inner
-def _gather_line(values, winner, y, first, KW, stride, before, dilation):
-    for ow in range(y.shape[0]):
-        for kw in range(KW):
-            w = ow * stride - before + kw * dilation
-            if 0 <= w < values.shape[0]:
-                _copy_where(values[w], winner[ow], y[ow], np.int32(first + kw))
-
-
-@inner
-def _copy_where(values, winner, y, k):
-    for c in range(y.size):
-        y[c] = values[c] if winner[c] == k else y[c]
+def _gather_chosen(images, values, winners, y, planes, lines, runs, steps):
+    zero, mark = y.dtype.type(0), winners.dtype.type(0)
+    source, beside, target = values.ctypes.data, winners.ctypes.data, y.ctypes.data
+    tasks = images * planes.shape[0] * lines.shape[0]
+    if y.size < ALONE:
+        for task in range(tasks):
+            _chosen_sum(zero, mark, task, planes, lines, runs, steps, source, beside, target, 0, zero)
+    else:
+        for task in prange(tasks):
+            _chosen_sum(zero, mark, task, planes, lines, runs, steps, source, beside, target, 0, zero)
 
 
 @kernel
-def _average_forward(x, y, scale, window, stride, before):
-    D, H = x.shape[1:3]
-    N, OD, OH = y.shape[:3]
-    KD, KH, KW = window
-    for line in prange(N * OD * OH):
-        oh, od, n = line % OH, line // OH % OD, line // (OH * OD)
-        target = y[n, od, oh]
-        target[:, :] = 0
-        for d in range(max(od * stride[0] - before[0], 0), min(od * stride[0] - before[0] + KD, D)):
-            for h in range(max(oh * stride[1] - before[1], 0), min(oh * stride[1] - before[1] + KH, H)):
-                _sum_line(x[n, d, h], target, KW, stride[2], before[2])
-        _scale_line(target, scale[od, oh])
-
-
-@inner
-def _sum_line(x, total, KW, stride, before):
-    for ow in range(total.shape[0]):
-        first = ow * stride - before
-        for w in range(max(first, 0), min(first + KW, x.shape[0])):
-            _add(x[w], total[ow])
-
-
-@inner
-def _scale_line(y, scale):
-    for ow in range(y.shape[0]):
-        for c in range(y.shape[1]):
-            y[ow, c] *= scale[ow]
-
-
-@kernel
-def _average_backward(gy, gx, scale, window, stride, before):
-    N, D, H = gx.shape[:3]
-    OD, OH = gy.shape[1:3]
-    KD, KH, KW = window
-    for line in prange(N * D * H):
-        h, d, n = line % H, line // H % D, line // (H * D)
-        target = gx[n, d, h]
-        target[:, :] = 0
-        for kd in range(KD):
-            od = _output_position(d + before[0] - kd, stride[0], OD)
-            for kh in range(KH):
-                oh = _output_position(h + before[1] - kh, stride[1], OH)
-                if od >= 0 and oh >= 0:
-                    _spread_line(gy[n, od, oh], scale[od, oh], target, KW, stride[2], before[2])
-
-
-@inner
-def _spread_line(gy, scale, gx, KW, stride, before):
-    for ow in range(gy.shape[0]):
-        first = ow * stride - before
-        for w in range(max(first, 0), min(first + KW, gx.shape[0])):
-            _add_scaled(gy[ow], scale[ow], gx[w])
-
-
-@inner
-def _add(source, total):
-    for c in range(total.size):
-        total[c] += source[c]
-
-
-@inner
-def _add_scaled(source, scale, total):
-    for c in range(total.size):
-        total[c] += source[c] * scale
-
-
-@inner
-def _output_position(offset, stride, size):
-    """The output position whose window starts `offset` away from the input's first element, or -1."""
-    position = offset // stride
-    return position if offset >= 0 and position * stride == offset and position < size else -1
+def _gather_scaled(images, values, scale, y, planes, lines, runs, steps):
+    zero = y.dtype.type(0)
+    source, beside, target = values.ctypes.data, scale.ctypes.data, y.ctypes.data
+    tasks = images * planes.shape[0] * lines.shape[0]
+    if max(values.size, y.size) < ALONE:
+        for task in range(tasks):
+            _scaled_sum(zero, 0, task, planes, lines, runs, steps, source, beside, target, 0, zero)
+    else:
+        for task in prange(tasks):
+            _scaled_sum(zero, 0, task, planes, lines, runs, steps, source, beside, target, 0, zero)

@@ -1,6 +1,7 @@
 """Pooling as a loop over window positions, each of which is a shifted view of x."""
 
 from tinynet_kernels.dispatch import array_module
+from tinynet_kernels.pool.winners import winner_dtype
 from tinynet_kernels.windows import crop_spatial, output_size, pad_spatial, window_counts, window_views
 
 
@@ -18,7 +19,7 @@ def max_forward(x, window, stride, padding, dilation):
         wins = inside & ((indices < 0) | (candidate > y) | is_new_nan)
         y = xp.where(wins, candidate, y)
         indices = xp.where(wins, xp.int32(k), indices)
-    return y, indices
+    return y, indices.astype(winner_dtype(window))
 
 
 def max_backward(gy, indices, input_size, window, stride, padding, dilation):

@@ -15,9 +15,13 @@ from numba.extending import intrinsic
 
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
-__all__ = ["make_tile"]
+__all__ = ["ADD", "CUT_OFF", "make_tile"]
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+
+# What a tile does with its sums besides storing them; the flags may be added up.
+ADD = 1  # to what c holds
+CUT_OFF = 2  # at zero
 
 _CACHE_LINE = 64  # bytes
 
@@ -26,13 +30,14 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
     """A function for Numba code that computes `rows` × `vectors` vectors of a product.
 
     The function ``tile(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row,
-    columns, accumulate)`` sets, or if `accumulate` is not 0 increases, ::
+    columns, finish)`` sets, or if `finish` contains `ADD` increases, ::
 
         c[r, n]  by  the sum over o < outer and k < depth of
                      a[o * a_outer + r * a_row + k * a_step] * b[o * b_outer + k * b_step + n]
 
     where a, b and c are addresses, everything that multiplies an index is a stride in bytes, and `n`
-    counts elements. `zero` is any number of the element type, float32 or float64, and is there for its
+    counts elements. If `finish` contains `CUT_OFF`, negative results are replaced by 0; NaN stays. `zero`
+    is any number of the element type, float32 or float64, and is there for its
     type. `depth` and `outer` must be at least 1. The outer sum serves convolutions, whose windows are
     several stretches of memory; a matrix product has one.
 
@@ -61,14 +66,16 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
         c,
         c_row,
         columns,
-        accumulate,
+        finish,
     ):
         if zero not in (types.float32, types.float64):
             return None
         signature = types.void(zero, *[types.int64] * 13)
 
         def generate(context, builder, signature, arguments):
-            _, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, add = arguments
+            _, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish = (
+                arguments
+            )
             emit = _Emitter(context, builder, signature.args[0], vector_bytes)
             masks = emit.masks(columns, vectors) if masked else [None] * vectors
             sums = [[emit.zero_variable() for _ in range(vectors)] for _ in range(rows)]
@@ -80,7 +87,7 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
                     a_now = emit.address(a_segment, step.index, a_step)
                     b_now = emit.address(b_segment, step.index, b_step)
                     emit.multiply_add(sums, emit.row_addresses(a_now, a_row, rows), b_now, masks)
-            emit.store(sums, c, c_row, masks, add)
+            emit.store(sums, c, c_row, masks, finish)
             return context.get_dummy_value()
 
         return signature, generate
@@ -163,11 +170,11 @@ class _Emitter:
                 total = builder.call(function, [factor, b_vector, builder.load(variable)])
                 builder.store(total, variable)
 
-    def store(self, sums, c, c_row, masks, accumulate):
-        builder = self.builder
-        is_accumulating = builder.icmp_signed("!=", accumulate, _INT64(0))
-        with builder.if_then(is_accumulating):
-            self._for_each(sums, c, c_row, masks, self._add_old)
+    def store(self, sums, c, c_row, masks, finish):
+        for flag, action in ((ADD, self._add_old), (CUT_OFF, self._cut_off)):
+            is_wanted = self.builder.icmp_signed("!=", self.builder.and_(finish, _INT64(flag)), _INT64(0))
+            with self.builder.if_then(is_wanted):
+                self._for_each(sums, c, c_row, masks, action)
         self._for_each(sums, c, c_row, masks, self._store)
 
     def _for_each(self, sums, c, c_row, masks, action):
@@ -179,6 +186,11 @@ class _Emitter:
     def _add_old(self, variable, address, v, mask):
         total = self.builder.fadd(self._load(address, v, mask), self.builder.load(variable))
         self.builder.store(total, variable)
+
+    def _cut_off(self, variable, address, v, mask):
+        total, zeros = self.builder.load(variable), ir.Constant(self.vector, [0.0] * self.lanes)
+        is_negative = self.builder.fcmp_ordered("<", total, zeros)
+        self.builder.store(self.builder.select(is_negative, zeros, total), variable)
 
     def _load(self, address, v, mask):
         pointer = self._pointer(address, v)

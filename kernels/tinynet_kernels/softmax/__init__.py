@@ -7,7 +7,7 @@ Sources: Bridle, Probabilistic Interpretation of Feedforward Classification Netw
 the function; Szegedy et al., Rethinking the Inception Architecture (2016), section 7, for smoothing.
 """
 
-from tinynet_kernels.dispatch import Family, array_module
+from tinynet_kernels.dispatch import Family
 
 __all__ = [
     "cross_entropy_backward",
@@ -67,8 +67,8 @@ def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothin
             names the first such row.
     """
     _check_cross_entropy("cross_entropy_forward", logits, targets, class_weights)
-    _check_targets(targets, logits.shape[1], ignore_index)
     take = _family.take(*_without_none(logits, class_weights))
+    _check_targets(take, targets, logits.shape[1], ignore_index)
     return take.cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothing)
 
 
@@ -78,7 +78,6 @@ def cross_entropy_backward(gy, logits, log_normalizer, targets, class_weights, i
     The other arguments are those given to and returned by `cross_entropy_forward`.
     """
     _check_cross_entropy("cross_entropy_backward", logits, targets, class_weights)
-    _check_targets(targets, logits.shape[1], ignore_index)
     for name, array in (("gy", gy), ("log_normalizer", log_normalizer)):
         if array.shape != targets.shape:
             raise ValueError(
@@ -86,6 +85,7 @@ def cross_entropy_backward(gy, logits, log_normalizer, targets, class_weights, i
                 f"{logits.shape}) need {targets.shape}"
             )
     take = _family.take(*_without_none(gy, logits, log_normalizer, class_weights))
+    _check_targets(take, targets, logits.shape[1], ignore_index)
     return take.cross_entropy_backward(
         gy, logits, log_normalizer, targets, class_weights, ignore_index, smoothing
     )
@@ -125,12 +125,9 @@ def _check_cross_entropy(function, logits, targets, class_weights):
         )
 
 
-def _check_targets(targets, classes, ignore_index):
-    is_wrong = (targets < 0) | (targets >= classes)
-    if ignore_index is not None:
-        is_wrong &= targets != ignore_index
-    if is_wrong.any():
-        row = int(array_module(targets).argmax(is_wrong))
+def _check_targets(take, targets, classes, ignore_index):
+    row = take.first_wrong_target(targets, classes, ignore_index)
+    if row >= 0:
         raise ValueError(
             f"softmax.cross_entropy: the target of row {row} is {int(targets[row])}, which is not one of the "
             f"{classes} classes 0 … {classes - 1}" + _but_ignored(ignore_index)

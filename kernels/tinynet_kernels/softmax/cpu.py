@@ -4,61 +4,80 @@ import numpy as np
 from numba import prange
 
 from tinynet_kernels.compile import inner, kernel, summing_inner
+from tinynet_kernels.memory import empty
+from tinynet_kernels.simd.exponential import exponential
+from tinynet_kernels.simd.ordering import from_ordered_integer, ordered_integer
+from tinynet_kernels.simd.parts import part
+
+_ALONE = 16384  # elements: with fewer, waking another thread takes longer than it helps
 
 
 def softmax(x):
-    y = np.empty(x.shape, x.dtype)
-    if y.size:
-        _softmax(np.ascontiguousarray(x), y)
-    return y
+    return _by_rows(_softmax, x)
 
 
 def log_softmax(x):
-    y = np.empty(x.shape, x.dtype)
-    if y.size:
-        _log_softmax(np.ascontiguousarray(x), y)
-    return y
+    return _by_rows(_log_softmax, x)
 
 
 def softmax_backward(gy, y):
-    gx = np.empty(y.shape, y.dtype)
-    if gx.size:
-        _softmax_backward(np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
-    return gx
+    return _by_rows(_softmax_backward, gy, y)
 
 
 def log_softmax_backward(gy, y):
-    gx = np.empty(y.shape, y.dtype)
-    if gx.size:
-        _log_softmax_backward(np.ascontiguousarray(gy), np.ascontiguousarray(y), gx)
-    return gx
+    return _by_rows(_log_softmax_backward, gy, y)
+
+
+def _by_rows(kernel, *arrays):
+    result = empty(arrays[0].shape, arrays[0].dtype)
+    if result.size:
+        kernel(*map(_flat, arrays), result.reshape(-1), result.shape[1])
+    return result
+
+
+def first_wrong_target(targets, classes, ignore_index):
+    return _first_wrong_target(_as_int64(targets), classes, ignore_index is not None, ignore_index or 0)
 
 
 def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothing):
-    losses, log_normalizer = np.empty((2, logits.shape[0]), logits.dtype)
-    weights, targets = _weights(logits, class_weights), _marked_targets(targets, ignore_index)
+    losses, log_normalizer = np.empty(len(logits), logits.dtype), np.empty(len(logits), logits.dtype)
     if losses.size:
-        smoothing = logits.dtype.type(smoothing)
         _cross_entropy_forward(
-            np.ascontiguousarray(logits), targets, weights, smoothing, losses, log_normalizer
+            _flat(logits),
+            _as_int64(targets),
+            ignore_index is not None,
+            ignore_index or 0,
+            _weights(logits, class_weights),
+            logits.dtype.type(smoothing),
+            losses,
+            log_normalizer,
         )
     return losses, log_normalizer
 
 
 def cross_entropy_backward(gy, logits, log_normalizer, targets, class_weights, ignore_index, smoothing):
-    gradient = np.empty(logits.shape, logits.dtype)
-    weights, targets = _weights(logits, class_weights), _marked_targets(targets, ignore_index)
+    gradient = empty(logits.shape, logits.dtype)
     if gradient.size:
         _cross_entropy_backward(
             np.ascontiguousarray(gy),
-            np.ascontiguousarray(logits),
+            _flat(logits),
             np.ascontiguousarray(log_normalizer),
-            targets,
-            weights,
+            _as_int64(targets),
+            ignore_index is not None,
+            ignore_index or 0,
+            _weights(logits, class_weights),
             logits.dtype.type(smoothing),
-            gradient,
+            gradient.reshape(-1),
         )
     return gradient
+
+
+def _flat(array):
+    return np.ascontiguousarray(array).reshape(-1)
+
+
+def _as_int64(targets):
+    return np.ascontiguousarray(targets, np.int64)
 
 
 def _weights(logits, class_weights):
@@ -67,107 +86,190 @@ def _weights(logits, class_weights):
     return np.ascontiguousarray(class_weights)
 
 
-def _marked_targets(targets, ignore_index):
-    """The targets as int64, with -1 in place of the ignored ones."""
-    marked = targets.astype(np.int64)
-    if ignore_index is not None:
-        marked[targets == ignore_index] = -1
-    return marked
+@kernel
+def _softmax(x, y, columns):
+    rows = x.size // columns
+    if x.size < _ALONE:
+        for m in range(rows):
+            _softmax_row(_row(x, m, columns), _row(y, m, columns))
+    else:
+        for m in prange(rows):
+            _softmax_row(_row(x, m, columns), _row(y, m, columns))
+
+
+@inner
+def _softmax_row(x, y):
+    total = _exponentials(x, _maximum(x), y)
+    for c in range(y.size):
+        y[c] /= total
 
 
 @kernel
-def _softmax(x, y):
-    for m in prange(x.shape[0]):
-        total = _exponentials(x[m], _maximum(x[m]), y[m])
-        _divide(y[m], total)
+def _log_softmax(x, y, columns):
+    rows = x.size // columns
+    if x.size < _ALONE:
+        for m in range(rows):
+            _log_softmax_row(_row(x, m, columns), _row(y, m, columns))
+    else:
+        for m in prange(rows):
+            _log_softmax_row(_row(x, m, columns), _row(y, m, columns))
+
+
+@inner
+def _log_softmax_row(x, y):
+    maximum = _maximum(x)
+    log_sum = np.log(_sum_of_exponentials(x, maximum))
+    for c in range(x.size):
+        y[c] = (x[c] - maximum) - log_sum
 
 
 @kernel
-def _log_softmax(x, y):
-    for m in prange(x.shape[0]):
-        row, target = x[m], y[m]
-        maximum = _maximum(row)
-        log_sum = np.log(_exponentials(row, maximum, target))
+def _softmax_backward(gy, y, gx, columns):
+    rows = y.size // columns
+    if y.size < _ALONE:
+        for m in range(rows):
+            _softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+    else:
+        for m in prange(rows):
+            _softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+
+
+@inner
+def _softmax_backward_row(gy, y, gx):
+    mean = _dot(gy, y)
+    for c in range(y.size):
+        gx[c] = y[c] * (gy[c] - mean)
+
+
+@kernel
+def _log_softmax_backward(gy, y, gx, columns):
+    rows = y.size // columns
+    if y.size < _ALONE:
+        for m in range(rows):
+            _log_softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+    else:
+        for m in prange(rows):
+            _log_softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+
+
+@inner
+def _log_softmax_backward_row(gy, y, gx):
+    total = _sum(gy)
+    for c in range(y.size):
+        gx[c] = gy[c] - exponential(y[c]) * total
+
+
+@inner
+def _first_wrong_target(targets, classes, ignores, ignore_index):
+    """The first row whose target is neither a class nor the ignored one, or -1."""
+    for m in range(targets.size):
+        if not (0 <= targets[m] < classes or (ignores and targets[m] == ignore_index)):
+            return m
+    return -1
+
+
+@inner
+def _counted_target(target, ignores, ignore_index):
+    """The target, or -1 if it is the ignored one."""
+    return -1 if ignores and target == ignore_index else target
+
+
+@kernel
+def _cross_entropy_forward(
+    logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer
+):
+    C = weights.size
+    if logits.size < _ALONE:
+        for m in range(targets.size):
+            target = _counted_target(targets[m], ignores, ignore_index)
+            losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
+    else:
+        for m in prange(targets.size):
+            target = _counted_target(targets[m], ignores, ignore_index)
+            losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
+
+
+@inner
+def _row_loss(row, target, weights, smoothing):
+    """The loss, 0 for target -1, and the logarithm of the sum of exponentials."""
+    maximum = _maximum(row)
+    log_sum = np.log(_sum_of_exponentials(row, maximum))
+    if target < 0:
+        return row.dtype.type(0), maximum + log_sum
+    loss = weights[target] * (log_sum - (row[target] - maximum))
+    if smoothing > 0:
+        everywhere = smoothing / row.dtype.type(row.size)
+        uniform = everywhere * _weighted_losses(row, weights, maximum, log_sum)
+        loss = (row.dtype.type(1) - smoothing) * loss + uniform
+    return loss, maximum + log_sum
+
+
+@kernel
+def _cross_entropy_backward(
+    gy, logits, log_normalizer, targets, ignores, ignore_index, weights, smoothing, gradient
+):
+    C = weights.size
+    if logits.size < _ALONE:
+        for m in range(targets.size):
+            target = _counted_target(targets[m], ignores, ignore_index)
+            row, result = _row(logits, m, C), _row(gradient, m, C)
+            _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
+    else:
+        for m in prange(targets.size):
+            target = _counted_target(targets[m], ignores, ignore_index)
+            row, result = _row(logits, m, C), _row(gradient, m, C)
+            _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
+
+
+@inner
+def _row_gradient(gy, row, log_normalizer, target, weights, smoothing, gradient):
+    if target < 0:
         for c in range(row.size):
-            target[c] = (row[c] - maximum) - log_sum
-
-
-@kernel
-def _softmax_backward(gy, y, gx):
-    for m in prange(y.shape[0]):
-        gradient, row, target = gy[m], y[m], gx[m]
-        mean = _dot(gradient, row)
+            gradient[c] = 0
+        return
+    at_target = gy * ((row.dtype.type(1) - smoothing) * weights[target])
+    if smoothing > 0:
+        everywhere = gy * (smoothing / row.dtype.type(row.size))
+        push = at_target + everywhere * _sum(weights)
         for c in range(row.size):
-            target[c] = row[c] * (gradient[c] - mean)
-
-
-@kernel
-def _log_softmax_backward(gy, y, gx):
-    for m in prange(y.shape[0]):
-        gradient, row, target = gy[m], y[m], gx[m]
-        total = _sum(gradient)
+            gradient[c] = exponential(row[c] - log_normalizer) * push - everywhere * weights[c]
+    else:
         for c in range(row.size):
-            target[c] = gradient[c] - np.exp(row[c]) * total
+            gradient[c] = exponential(row[c] - log_normalizer) * at_target
+    gradient[target] -= at_target
 
 
-@kernel
-def _cross_entropy_forward(logits, targets, weights, smoothing, losses, log_normalizer):
-    one = logits.dtype.type(1)
-    everywhere = smoothing / logits.dtype.type(logits.shape[1])
-    for m in prange(logits.shape[0]):
-        row, target = logits[m], targets[m]
-        maximum = _maximum(row)
-        log_sum = np.log(_sum_of_exponentials(row, maximum))
-        log_normalizer[m] = maximum + log_sum
-        if target < 0:
-            losses[m] = 0
-            continue
-        loss = weights[target] * (log_sum - (row[target] - maximum))
-        if smoothing > 0:
-            loss = (one - smoothing) * loss + everywhere * _weighted_losses(row, weights, maximum, log_sum)
-        losses[m] = loss
-
-
-@kernel
-def _cross_entropy_backward(gy, logits, log_normalizer, targets, weights, smoothing, gradient):
-    C = logits.shape[1]
-    one = logits.dtype.type(1)
-    everywhere = smoothing / logits.dtype.type(C)
-    total_weight = _sum(weights)
-    for m in prange(logits.shape[0]):
-        row, result, target = logits[m], gradient[m], targets[m]
-        if target < 0:
-            for c in range(C):
-                result[c] = 0
-            continue
-        at_target = (one - smoothing) * weights[target]
-        push = at_target + everywhere * total_weight
-        for c in range(C):
-            result[c] = gy[m] * (np.exp(row[c] - log_normalizer[m]) * push - everywhere * weights[c])
-        result[target] -= gy[m] * at_target
+@inner(inline="always")
+def _row(flat, m, columns):
+    return part(flat, m * columns, (m + 1) * columns)
 
 
 @inner
 def _maximum(row):
-    maximum = row[0]
+    """The largest element; in a row with NaN, perhaps another."""
+    largest = ordered_integer(row[0])
     for c in range(1, row.size):
-        maximum = row[c] if row[c] > maximum else maximum
-    return maximum
+        candidate = ordered_integer(row[c])
+        largest = candidate if candidate > largest else largest
+    return from_ordered_integer(row[0], largest)
 
 
-@inner
+@summing_inner
 def _exponentials(row, shift, result):
     """Writes exp(row - shift) to `result` and returns its sum."""
+    total = row.dtype.type(0)
     for c in range(row.size):
-        result[c] = np.exp(row[c] - shift)
-    return _sum(result)
+        value = exponential(row[c] - shift)
+        result[c] = value
+        total += value
+    return total
 
 
 @summing_inner
 def _sum_of_exponentials(row, shift):
     total = row.dtype.type(0)
     for c in range(row.size):
-        total += np.exp(row[c] - shift)
+        total += exponential(row[c] - shift)
     return total
 
 
@@ -193,9 +295,3 @@ def _dot(a, b):
     for c in range(a.size):
         total += a[c] * b[c]
     return total
-
-
-@inner
-def _divide(row, divisor):
-    for c in range(row.size):
-        row[c] /= divisor

@@ -26,6 +26,13 @@ def log_softmax_backward(gy, y):
     return gy - array_module(y).exp(y) * gy.sum(axis=1, keepdims=True)
 
 
+def first_wrong_target(targets, classes, ignore_index):
+    is_wrong = (targets < 0) | (targets >= classes)
+    if ignore_index is not None:
+        is_wrong &= targets != ignore_index
+    return int(is_wrong.argmax()) if is_wrong.any() else -1
+
+
 def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothing):
     xp = array_module(logits)
     shifted, maximum = _shift(xp, logits)

@@ -1,0 +1,127 @@
+"""Which method computes a convolution: one small decision per shape, which can be asked for its reason.
+
+The methods of the cpu take, all of which compute the same up to rounding:
+
+* ``depthwise``: one channel at a time, `conv.depthwise`;
+* ``product``: a 1 × 1 window is a plain matrix product, `tinynet_kernels.matmul`;
+* ``winograd``: 3 × 3 windows with 1/4 (F(4, 3)) or 4/9 (F(2, 3)) of the multiplications, `conv.winograd`;
+* ``windowed``: few channels, the windows are read where they are, `conv.windowed`;
+* ``direct``: everything else, unfolded piece by piece in the cache, `conv.direct`.
+
+F(4, 3) rounds about ten times as much as a plain sum of products, still below 2e-5 of the largest result;
+``pinned("strict")`` does without it.
+"""
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+from math import prod
+from typing import NamedTuple
+
+from tinynet_kernels.dispatch import is_strict
+from tinynet_kernels.windows import output_size
+
+__all__ = ["OPERATIONS", "Plan", "observed_plans", "plan"]
+
+OPERATIONS = ("forward", "input_gradient", "weight_gradient")
+
+_MOST_STRETCH = 64  # elements that a line of the window sees; more of them are unfolded at little cost
+_FEW_CHANNELS = 16
+
+_METHODS = {0: "direct", 2: "F(2, 3)", 4: "F(4, 3)"}
+
+
+_observed = ContextVar("observed", default=None)
+
+
+class Plan(NamedTuple):
+    """How one operation is computed, and why.
+
+    Attributes:
+        method: ``"depthwise"``, ``"product"``, ``"winograd"``, ``"windowed"`` or ``"direct"``.
+        tile: 4 for F(4, 3), 2 for F(2, 3), 0 for methods other than winograd.
+        reason: a phrase.
+        multiply_adds: of the definition; Winograd needs fewer.
+    """
+
+    method: str
+    tile: int
+    reason: str
+    multiply_adds: int
+
+    def __str__(self):
+        return f"{self.name}: {self.reason}"
+
+    @property
+    def name(self):
+        """The method, with its tile if it has one."""
+        return f"{self.method} F({self.tile}, 3)" if self.tile else self.method
+
+
+def plan(operation, x_shape, weight_shape, stride, padding, dilation, groups):
+    """The `Plan` of one of `OPERATIONS` on x (N, *spatial, C) and weight (*kernel, C / groups, O).
+
+    Raises:
+        ValueError: there is no such operation, or the window does not fit.
+    """
+    if operation not in OPERATIONS:
+        raise ValueError(f"plan: there is no operation {operation!r}; choose one of {', '.join(OPERATIONS)}")
+    arguments = operation, x_shape, weight_shape, stride, padding, dilation, groups
+    calls = _observed.get()
+    if calls is not None:
+        calls.append(arguments)
+    return _plan(*arguments, is_strict())
+
+
+@contextmanager
+def observed_plans():
+    """Gives a list to which every call of `plan` inside the block adds its arguments, as a tuple.
+
+    Convolutions on the CPU ask for their plan. Holds for the current thread (or asynchronous task) only.
+    """
+    calls = []
+    token = _observed.set(calls)
+    try:
+        yield calls
+    finally:
+        _observed.reset(token)
+
+
+@lru_cache(maxsize=4096)
+def _plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict):
+    output = output_size(x_shape[1:-1], weight_shape[:-2], stride, padding, dilation)
+    multiply_adds = x_shape[0] * prod(output) * prod(weight_shape)
+    choice = _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict)
+    return Plan(*choice, multiply_adds)
+
+
+def _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict):
+    from tinynet_kernels.conv import winograd  # here, since it imports Numba
+
+    kernel, channels = weight_shape[:-2], x_shape[-1]
+    if groups == channels and groups > 1:
+        return "depthwise", 0, "every output channel sees one input channel"
+    if groups == 1 and prod(kernel) == prod(stride) == 1 and not any(map(any, padding)):
+        return "product", 0, "a window of one element makes it a matrix product"
+    if _windowed_serves(operation, channels, kernel, dilation, groups):
+        stretch = kernel[-1] * channels
+        return "windowed", 0, f"a line of the window sees only {stretch} elements"
+    if winograd.serves(kernel, stride, dilation, groups):
+        tiles = (0, 2) if strict else (0, 2, 4)
+        costs = [winograd.estimated_cost(operation, x_shape, weight_shape, padding, t).total for t in tiles]
+        return _cheapest(tiles, costs)
+    return "direct", 0, "no special method serves this window"
+
+
+def _windowed_serves(operation, channels, kernel, dilation, groups):
+    is_possible = len(kernel) <= 2 and dilation[-1] == 1 and groups == 1
+    # The input gradient is made window by window, which pays only where they are small.
+    most_channels = _FEW_CHANNELS if operation == "input_gradient" or kernel == (3, 3) else _MOST_STRETCH
+    return is_possible and 0 < kernel[-1] * channels <= _MOST_STRETCH and channels < most_channels
+
+
+def _cheapest(tiles, costs):
+    """Direct or Winograd's convolution, whichever is estimated to cost the least."""
+    best = tiles[costs.index(min(costs))]
+    estimates = ", ".join(f"{_METHODS[t]} {cost / 1e9:.3g}" for t, cost in zip(tiles, costs, strict=True))
+    return ("winograd" if best else "direct"), best, f"estimated cost in 10^9 operations: {estimates}"

@@ -1,0 +1,299 @@
+"""Winograd's convolution: 3 × 3 windows with a quarter of the multiplications.
+
+The output is cut into tiles of m × m pixels, m = 4 or 2. A tile sees (m + 2) × (m + 2) pixels of the input;
+neighbours overlap by two. Transformed (see `conv.winograd_transforms`), the tile's result is a product
+position by position, and since products and sums over the channels may change places, every position is a
+matrix product over all tiles::
+
+        input tile           V                                M             result
+      ┌─┬─┬─┬─┬─┬─┐    ┌─┬─┬─┬─┬─┬─┐                    ┌─┬─┬─┬─┬─┬─┐
+      ├─┼─┼─┼─┼─┼─┤    ├─┼─┼─┼─┼─┼─┤                    ├─┼─┼─┼─┼─┼─┤    ┌─┬─┬─┬─┐
+      ├─┼─┼─┼─┼─┼─┤ ─► ├─┼─┼─f─┼─┼─┤  ─► V[f] @ U[f] ─► ├─┼─┼─f─┼─┼─┤ ─► ├─┼─┼─┼─┤
+      ├─┼─┼─┼─┼─┼─┤    ├─┼─┼─┼─┼─┼─┤   tiles × C times  ├─┼─┼─┼─┼─┼─┤    ├─┼─┼─┼─┤
+      ├─┼─┼─┼─┼─┼─┤    ├─┼─┼─┼─┼─┼─┤   C × O, for       ├─┼─┼─┼─┼─┼─┤    ├─┼─┼─┼─┤
+      └─┴─┴─┴─┴─┴─┘    └─┴─┴─┴─┴─┴─┘   each of 36 f     └─┴─┴─┴─┴─┴─┘    └─┴─┴─┴─┘
+       pixels of C      B.T @ D @ B    U = G @ g @ G.T    planes of O     A.T @ M @ A
+
+For m = 4 these are 36 multiplications per channel for 16 pixels instead of 9 · 16 = 144. The price: the
+transforms, the memory for U, V and M, 9/4 of the size of what they come from, and rounding errors, since V
+contains differences of large multiples. In float32 F(4 × 4, 3 × 3) errs by about 1e-5 of the largest
+result, ten times as much as the definition; F(2 × 2, 3 × 3), with 16 multiplications for 36, hardly more
+than the definition.
+
+V and M should never see the main memory. There are two ways to arrange that:
+
+* *by tiles*: U is computed first. A task takes as many tiles as have their V in the second-level cache,
+  and goes through all U, strip by strip of a register tile's width; M is one strip wide.
+* *by strips*: where tiles are few and channels many, U is what is large. V is computed first, and a task
+  takes one strip of the output's channels, for which it transforms the weights a few rows at a time.
+
+The weight gradient sums over the tiles. Position by position it is ``V[f].T @ gradients[f]``, and again
+there are two ways:
+
+* *by parts*: where the sums are small, the tiles are cut into a few parts. A task has sums of its own for
+  its part, and nothing that one core has written is read by another before the end.
+* *by positions*: there is one sum, of which each task computes one position. All transform some tiles, as
+  many as stay in the third-level cache, then all add up their products, and so on.
+
+Nothing here depends on the number of threads: a result is the sum over the same blocks of channels, or of
+tiles, in the same order, whoever adds them up.
+
+NaN and infinity in the input make every result that depends on them NaN or infinite, as they should, but
+by the differences in the transforms a tile's other results too.
+
+Sources: Winograd, Arithmetic Complexity of Computations (1980); Lavin & Gray, Fast Algorithms for
+Convolutional Neural Networks (2016).
+"""
+
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads
+
+from tinynet_kernels import memory
+from tinynet_kernels.conv import winograd_kernels as kernels
+from tinynet_kernels.conv.winograd_kernels import WEIGHT_ROWS, Tiling, Weight
+from tinynet_kernels.conv.winograd_transforms import instructions
+from tinynet_kernels.simd.rows import band_address
+from tinynet_kernels.simd.transforms import Images
+from tinynet_kernels.simd.vectors import TALLEST, VECTOR_BYTES, WIDTH_BYTES
+
+__all__ = ["Cost", "estimated_cost", "forward", "input_gradient", "serves", "weight_gradient"]
+
+_TAPS = 3
+
+_TILE_BYTES = 512 << 10  # of V in a task by tiles: half of a second-level cache
+_MOST_TILES = 2 * TALLEST  # of a task by tiles; more gain nothing
+_FEW_TILES = 128  # by strips: their M, 36 × 128 × 128 bytes, stays in the second-level cache
+
+# Of weight gradients by parts. Their number must not depend on that of the threads.
+_MOST_PARTS = 8
+_LEAST_PART = 128  # tiles; for fewer, adding up the parts' sums would cost as much as computing them
+_SUMS_BYTES = 640 << 10  # of one part: stays in a second-level cache
+_PART_BYTES = 1 << 20  # of the tiles and gradients that a part transforms at a time
+
+_CHUNK_BYTES = 8 << 20  # of tiles and gradients by positions: fits a third-level cache
+
+_LINE = 64  # bytes of a cache line
+
+# What two cores do while a byte comes from the main memory, and in the 0.1 ms that a start takes.
+_OPERATIONS_PER_BYTE = 8
+_OPERATIONS_PER_START = 20_000_000
+
+
+class Cost(NamedTuple):
+    """What a convolution takes.
+
+    Attributes:
+        operations: floating-point operations.
+        bytes: to and from the main memory.
+        starts: how often all threads are started, and waited for.
+    """
+
+    operations: int
+    bytes: int
+    starts: int
+
+    @property
+    def total(self):
+        """All in operations, which makes methods comparable."""
+        return self.operations + _OPERATIONS_PER_BYTE * self.bytes + _OPERATIONS_PER_START * self.starts
+
+
+def serves(kernel_size, stride, dilation, groups):
+    """Whether the geometry is one that this module computes, at any padding."""
+    return (*kernel_size, *stride, *dilation, groups) == (_TAPS, _TAPS, 1, 1, 1, 1, 1)
+
+
+def estimated_cost(operation, x_shape, weight_shape, padding, tile, itemsize=4):
+    """The `Cost` of an operation, to compare with that for another `tile`, or with tile 0, the definition.
+
+    The products are counted over whole tiles, whose parts beyond the image are in vain. An instruction of
+    a transform handles as many channels as a multiply-add of the products, and is counted as one; in both,
+    the channels at the end that do not fill a vector cost as much as if they did.
+
+    Args:
+        operation: ``"forward"``, ``"input_gradient"`` or ``"weight_gradient"``.
+        x_shape, weight_shape: (N, H, W, C) and (3, 3, C, O), of the forward operation in all cases.
+    """
+    (images, *input_size, channels), outputs = x_shape, weight_shape[3]
+    output_size = _output_size(input_size, padding)
+    inputs, results = prod(input_size) * channels * images, prod(output_size) * outputs * images
+    weights = prod(weight_shape)
+    if operation == "input_gradient":
+        inputs, results, channels, outputs, output_size = results, inputs, outputs, channels, input_size
+    written = weights if operation == "weight_gradient" else results
+    # A result passes twice, since its cache lines are read before they are written.
+    moved = inputs + results + weights + written
+    whole = _in_whole_vectors(channels, itemsize), _in_whole_vectors(outputs, itemsize)
+    if not tile:
+        sums = images * prod(output_size) * _TAPS**2
+        return Cost(2 * sums * channels * whole[1], moved * itemsize, 1)
+    tiles = images * prod(-(-size // tile) for size in output_size)
+    planes, count = _planes(tile), instructions(tile)
+    products = planes * tiles * channels * whole[1]
+    if operation == "weight_gradient":
+        transforms = tiles * (whole[0] * count.input + whole[1] * count.output_gradient)
+        transforms += channels * whole[1] * count.weight_gradient
+    else:
+        transforms = tiles * (whole[0] * count.input + whole[1] * count.output)
+        transforms += channels * whole[1] * count.weight
+        if not _is_by_strips(tiles, outputs):
+            moved += 3 * planes * channels * outputs  # the transformed weight: written, and read once
+    return Cost(2 * (products + transforms), moved * itemsize, 2)
+
+
+def _in_whole_vectors(channels, itemsize):
+    lanes = VECTOR_BYTES // itemsize
+    return -(-channels // lanes) * lanes
+
+
+def forward(x, weight, padding, tile, bias=None, relu=False):
+    """y (N, OH, OW, O) from x (N, H, W, C) and weight (3, 3, C, O), at stride 1.
+
+    Args:
+        padding: a (before, after) pair for each of height and width.
+        tile: 4 or 2, the m of F(m × m, 3 × 3).
+        bias: (O,), added to every pixel, or None.
+        relu: whether to take ``max(0, y)``, in which NaN stays NaN.
+
+    All arrays are float32, or all are float64.
+    """
+    return _slide(x, weight, False, _output_size(x.shape[1:3], padding), padding, tile, bias, relu)
+
+
+def input_gradient(gy, weight, input_size, padding, tile):
+    """gx (N, H, W, C) from gy (N, OH, OW, O) and weight (3, 3, C, O), where `input_size` is (H, W).
+
+    The same sliding of a window, with the weight turned by 180 degrees and its channels exchanged, over gy
+    padded by as much as makes the sizes right: a padding p of x becomes 2 - p. It may be negative, since
+    the tiles may begin anywhere.
+    """
+    turned = [(_TAPS - 1 - before, _TAPS - 1 - after) for before, after in padding]
+    return _slide(gy, weight, True, tuple(input_size), turned, tile, None, False)
+
+
+def weight_gradient(x, gy, padding, tile):
+    """The gradient (3, 3, C, O) from x (N, H, W, C) and gy (N, OH, OW, O)."""
+    x, gy = _with_adjacent_channels(x), _with_adjacent_channels(gy)
+    channels, outputs = x.shape[3], gy.shape[3]
+    gradient = memory.empty((_TAPS, _TAPS, channels, outputs), x.dtype)
+    if not gy.size or not gradient.size:
+        gradient.fill(0)
+        return gradient
+    tiling = _tiling(gy.shape, padding, tile)
+    count = tiling.images * tiling.rows * tiling.columns
+    planes, size = _planes(tile), x.itemsize
+    zeros = np.zeros(max(channels, outputs), x.dtype)
+    bytes_per_tile = planes * (channels + outputs) * size
+    parts = min(_MOST_PARTS, count // _LEAST_PART)
+    if parts > 1 and planes * channels * outputs * size <= _SUMS_BYTES:
+        run, most = kernels.weight_gradient_by_parts, _PART_BYTES // bytes_per_tile
+        leading = (get_num_threads(), planes)
+    else:
+        run, most = kernels.weight_gradient_by_positions, _CHUNK_BYTES // bytes_per_tile
+        parts, leading = 1, (planes,)
+    most = min(max(most, TALLEST), count)
+    run(
+        *(band_address(x.dtype), (0,) * tile, Images.of(x), Images.of(gy), tiling, zeros.ctypes.data),
+        _scratch(leading, most * channels, x.dtype),
+        _scratch(leading, most * _strips(outputs, size) * (WIDTH_BYTES // size), x.dtype),
+        _scratch((parts, planes), channels * outputs, x.dtype),
+        *(gradient, most),
+    )
+    return gradient
+
+
+def _slide(x, weight, is_turned, output_size, padding, tile, bias, relu):
+    x, weight = _with_adjacent_channels(x), _contiguous(weight)
+    dtype, (channels, outputs) = x.dtype, weight.shape[:1:-1] if is_turned else weight.shape[2:]
+    y = memory.empty((x.shape[0], *output_size, outputs), dtype)
+    if not y.size:
+        return y
+    if not channels:
+        y[...] = 0 if bias is None else bias
+        return np.maximum(y, 0, out=y) if relu else y
+    tiling = _tiling(y.shape, padding, tile)
+    count = tiling.images * tiling.rows * tiling.columns
+    zeros = np.zeros(max(channels, outputs), dtype)
+    bias = zeros if bias is None else _contiguous(bias)
+    matrices = Weight(weight.ctypes.data, *weight.strides[1:3], channels, outputs, int(is_turned))
+    arguments = (
+        *(band_address(dtype), (0,) * tile, Images.of(x), Images.of(y), tiling, zeros.ctypes.data),
+        *(matrices, bias.ctypes.data, dtype.type(0 if relu else -np.inf)),
+    )
+    if _is_by_strips(count, outputs):
+        _by_strips(arguments, count, channels, outputs, tile, dtype)
+    else:
+        _by_tiles(arguments, channels, outputs, tile, dtype)
+    return y
+
+
+def _is_by_strips(tiles, outputs):
+    return tiles <= min(_FEW_TILES, outputs // 2)
+
+
+def _by_tiles(arguments, channels, outputs, tile, dtype):
+    planes, width = _planes(tile), WIDTH_BYTES // dtype.itemsize
+    threads = get_num_threads()
+    bands = _TILE_BYTES // (planes * channels * dtype.itemsize * TALLEST)
+    most = min(max(TALLEST, bands * TALLEST), _MOST_TILES)
+    kernels.forward_by_tiles(
+        *arguments,
+        _scratch((_strips(outputs, dtype.itemsize), planes), channels * width, dtype),
+        _scratch((threads, planes), most * channels, dtype),
+        _scratch((threads, planes), most * width, dtype),
+        *(_scratch((threads,), outputs, dtype), most),
+    )
+
+
+def _by_strips(arguments, count, channels, outputs, tile, dtype):
+    planes, width = _planes(tile), WIDTH_BYTES // dtype.itemsize
+    threads = get_num_threads()
+    kernels.forward_by_strips(
+        *arguments,
+        _scratch((-(-channels // WEIGHT_ROWS), planes), count * WEIGHT_ROWS, dtype),
+        _scratch((threads, planes), WEIGHT_ROWS * width, dtype),
+        _scratch((threads, planes), count * width, dtype),
+        _scratch((threads,), outputs, dtype),
+    )
+
+
+def _scratch(leading, length, dtype):
+    """Memory for planes of `length` elements, an odd number of cache lines apart.
+
+    A tile's vectors are written to all planes at once. A power of two between them would send all to the
+    same few places of a cache.
+    """
+    lines = -(-length * dtype.itemsize // _LINE) | 1
+    return memory.empty((*leading, lines * _LINE // dtype.itemsize), dtype)
+
+
+def _with_adjacent_channels(x):
+    is_usable = x.flags.aligned and x.strides[-1] == x.itemsize
+    return x if is_usable else x.copy()
+
+
+def _contiguous(array):
+    return np.require(array, requirements=("C_CONTIGUOUS", "ALIGNED"))
+
+
+def _output_size(input_size, padding):
+    return tuple(
+        size + before + after - _TAPS + 1 for size, (before, after) in zip(input_size, padding, strict=True)
+    )
+
+
+def _tiling(y_shape, padding, tile):
+    images, height, width, _ = y_shape
+    (above, _), (left, _) = padding
+    return Tiling(images, -(-height // tile), -(-width // tile), above, left)
+
+
+def _planes(tile):
+    return (tile + _TAPS - 1) ** 2
+
+
+def _strips(channels, itemsize):
+    return -(-channels * itemsize // WIDTH_BYTES)

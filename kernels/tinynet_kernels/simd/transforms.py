@@ -1,0 +1,248 @@
+"""Small linear maps of tiles of pixels, one vector of channels at a time, emitted as LLVM instructions.
+
+A transform takes a tile X of cells × cells pixels to ``L @ X @ L.T``, for each channel by itself, where L
+is a small matrix of constants. The channels are the lanes of the vectors, so that a pixel is one load
+and no lanes change places::
+
+    X[0,0] X[0,1] …      each cell is an address; a step of the loop handles one vector of channels there
+    X[1,0] X[1,1] …  ─►  L @ each column  ─►  each row @ L.T  ─►  the cells of the result, stored
+      ⋮      ⋮
+
+Where the cells lie is told by tables of addresses, one for the source and one for the target. A pixel
+outside of the image is then no special case: its address is that of a row of zeros or, where it is
+written, that of a row that nobody reads.
+"""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from tinynet_kernels.compile import inner
+from tinynet_kernels.simd.vectors import VECTOR_BYTES
+
+__all__ = ["Images", "fill_cells", "fill_planes", "make_transform"]
+
+_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+
+
+class Images(NamedTuple):
+    """Where a batch of images (N, height, width, channels) lies: its address, and strides in bytes."""
+
+    address: int
+    image: int
+    row: int
+    column: int
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, array):
+        """The images in an array whose last axis is contiguous."""
+        return cls(array.ctypes.data, *array.strides[:3], *array.shape[1:3])
+
+
+def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
+    """A function for Numba code that transforms one tile, for every size of tile in `factors_of`.
+
+    The function ``transform(zero, tile, source, source_offset, target, target_offset, columns)`` sets ::
+
+        target_cell[i, j][c]  to  the sum over k and l of  L[i, k] * L[j, l] * source_cell[k, l][c]
+
+    for c < columns. `source` and `target` are the addresses of tables of addresses (int64), in row-major
+    order, one for each cell; to each of them the offset, in bytes, is added. `zero` is a number of the
+    element type, float32 or float64, and `tile` a tuple of integers; the one is there for its type, the
+    other for its length, so that both are known when the code is compiled.
+
+    With `has_epilogue` there are two more arguments, ``bias`` and ``floor``: the address of `columns`
+    numbers, which are added to every cell, and a number; results below it are replaced by it. NaN stays.
+
+    Args:
+        factors_of: for each length of `tile`, the matrices whose product is L, the first to apply
+            first: tuples of rows of numbers.
+
+    Memory: reads and writes exactly `columns` elements per cell. No alignment is required beyond that of
+    single elements.
+    """
+
+    def emit(context, builder, signature, arguments):
+        zero, tile = signature.args[:2]
+        writer = _Writer(context, builder, zero, vector_bytes)
+        writer.transform(factors_of[tile.count], *arguments[2:])
+        return context.get_dummy_value()
+
+    def signature_of(zero, tile, *more):
+        is_served = zero in (types.float32, types.float64) and getattr(tile, "count", None) in factors_of
+        return types.void(zero, tile, *[types.int64] * 5, *more) if is_served else None
+
+    if has_epilogue:
+
+        @intrinsic
+        def transform(
+            typing_context,
+            zero,
+            tile,
+            source,
+            source_offset,
+            target,
+            target_offset,
+            columns,
+            bias,
+            floor,
+        ):
+            signature = signature_of(zero, tile, types.int64, zero)
+            return None if signature is None else (signature, emit)
+
+    else:
+
+        @intrinsic
+        def transform(typing_context, zero, tile, source, source_offset, target, target_offset, columns):
+            signature = signature_of(zero, tile)
+            return None if signature is None else (signature, emit)
+
+    return transform
+
+
+class _Writer:
+    """Writes the instructions of a transform with vectors of one element type."""
+
+    def __init__(self, context, builder, dtype, vector_bytes):
+        self.builder = builder
+        self.element = context.get_value_type(dtype)
+        self.element_bytes = dtype.bitwidth // 8
+        self.lanes = vector_bytes // self.element_bytes
+        self.vector_bytes = vector_bytes
+        self.vector = ir.VectorType(self.element, self.lanes)
+        self.suffix = f"v{self.lanes}f{dtype.bitwidth}"
+
+    def transform(
+        self, factors, source, source_offset, target, target_offset, columns, bias=None, floor=None
+    ):
+        builder = self.builder
+        source, target = (builder.inttoptr(table, _INT64.as_pointer()) for table in (source, target))
+        epilogue = None if bias is None else (bias, self._broadcast(floor, self.element))
+        whole = builder.sdiv(columns, _INT64(self.lanes))
+        with cgutils.for_range(builder, whole) as step:
+            done = builder.mul(step.index, _INT64(self.vector_bytes))
+            self._step(factors, source, source_offset, target, target_offset, done, None, epilogue)
+        rest = builder.srem(columns, _INT64(self.lanes))
+        with builder.if_then(builder.icmp_signed(">", rest, _INT64(0)), likely=False):
+            done = builder.mul(whole, _INT64(self.vector_bytes))
+            self._step(
+                factors, source, source_offset, target, target_offset, done, self._mask(rest), epilogue
+            )
+
+    def _step(self, factors, source, source_offset, target, target_offset, done, mask, epilogue):
+        """One vector of channels of all cells."""
+        size, results = len(factors[0][0]), len(factors[-1])
+        source_offset, target_offset = (
+            self.builder.add(offset, done) for offset in (source_offset, target_offset)
+        )
+        columns = []
+        for j in range(size):
+            pointers = [self._cell(source, i * size + j, source_offset) for i in range(size)]
+            columns.append(self._apply(factors, [self._load(pointer, mask) for pointer in pointers]))
+        if epilogue:
+            bias = self._load(self._pointer(self.builder.add(epilogue[0], done)), mask)
+        for i in range(results):
+            row = self._apply(factors, [column[i] for column in columns])
+            for j, value in enumerate(row):
+                if epilogue:
+                    value = self._cut_off(self.builder.fadd(value, bias), epilogue[1])
+                self._store(value, self._cell(target, i * results + j, target_offset), mask)
+
+    def _apply(self, factors, vectors):
+        for factor in factors:
+            vectors = [self._combine(row, vectors) for row in factor]
+        return vectors
+
+    def _combine(self, row, vectors):
+        """The sum of row[k] * vectors[k]; costs one instruction per factor beyond the first."""
+        builder, total = self.builder, None
+        terms = [(factor, vector) for factor, vector in zip(row, vectors, strict=True) if factor != 0]
+        for factor, vector in sorted(terms, key=lambda term: term[0] != 1):
+            if total is None:
+                total = vector if factor == 1 else builder.fmul(vector, self._constant(factor))
+            elif factor == 1:
+                total = builder.fadd(total, vector)
+            elif factor == -1:
+                total = builder.fsub(total, vector)
+            else:
+                function = self._function("fmuladd", self.vector, [self.vector] * 3)
+                total = builder.call(function, [vector, self._constant(factor), total])
+        return total
+
+    def _cut_off(self, value, floor):
+        is_below = self.builder.fcmp_ordered("<", value, floor)
+        return self.builder.select(is_below, floor, value)
+
+    def _cell(self, table, index, offset):
+        address = self.builder.load(self.builder.gep(table, [_INT64(index)]))
+        return self._pointer(self.builder.add(address, offset))
+
+    def _pointer(self, address):
+        return self.builder.inttoptr(address, self.vector.as_pointer())
+
+    def _load(self, pointer, mask):
+        if mask is None:
+            return self.builder.load(pointer, align=self.element_bytes)
+        arguments = [pointer.type, _INT32, mask.type, self.vector]
+        function = self._function("masked.load", self.vector, arguments, ".p0")
+        return self.builder.call(function, [pointer, _INT32(self.element_bytes), mask, self._constant(0)])
+
+    def _store(self, value, pointer, mask):
+        if mask is None:
+            self.builder.store(value, pointer, align=self.element_bytes)
+            return
+        arguments = [self.vector, pointer.type, _INT32, mask.type]
+        function = self._function("masked.store", ir.VoidType(), arguments, ".p0")
+        self.builder.call(function, [value, pointer, _INT32(self.element_bytes), mask])
+
+    def _function(self, name, result, arguments, ending=""):
+        name = f"llvm.{name}.{self.suffix}{ending}"
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
+
+    def _mask(self, count):
+        """Which lanes lie below `count`."""
+        lanes = ir.Constant(ir.VectorType(_INT32, self.lanes), list(range(self.lanes)))
+        count = self._broadcast(self.builder.trunc(count, _INT32), _INT32)
+        return self.builder.icmp_signed("<", lanes, count)
+
+    def _constant(self, factor):
+        return ir.Constant(self.vector, [float(Fraction(factor))] * self.lanes)
+
+    def _broadcast(self, value, element):
+        vector = ir.VectorType(element, self.lanes)
+        undefined = ir.Constant(vector, ir.Undefined)
+        single = self.builder.insert_element(undefined, value, _INT32(0))
+        first_lane = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
+        return self.builder.shuffle_vector(single, undefined, first_lane)
+
+
+@inner(cache=False)
+def fill_cells(table, images, n, first_row, first_column, cells, outside):
+    """Sets table (cells * cells) to the addresses of the pixels of a square tile, in row-major order.
+
+    Args:
+        images: the `Images` in which the tile lies, and n the one of them.
+        first_row, first_column: the pixel of the tile's upper left corner; may lie outside of the image.
+        outside: the address that stands for every pixel outside of the image.
+    """
+    corner = images.address + n * images.image
+    for i in range(cells):
+        row = first_row + i
+        for j in range(cells):
+            column = first_column + j
+            is_inside = 0 <= row < images.height and 0 <= column < images.width
+            address = corner + row * images.row + column * images.column
+            table[i * cells + j] = address if is_inside else outside
+
+
+@inner(cache=False)
+def fill_planes(table, first, distance):
+    """Sets table to the addresses of planes that lie `distance` bytes apart, from `first` on."""
+    for f in range(table.size):
+        table[f] = first + f * distance
