@@ -18,8 +18,7 @@ test: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core is enough
 
 bench: $(VENV)/.train
-	$(BIN)/python benchmarks/overhead.py
-	$(BIN)/python benchmarks/import_time.py
+	$(BIN)/python -m benchmarks $(BENCH)  # for example BENCH='--full', BENCH='--only lenet'
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 """What `import tinynet` costs on top of NumPy's own import.
 
-    python benchmarks/import_time.py [--rounds 15] [--json benchmarks/results/import_time.json]
+    python -m benchmarks.import_time [--rounds 15] [--json benchmarks/results/import_time.json]
 
 Every import happens in a process of its own; the processes take turns. The time is that of the import
 statement, without the start of Python, and with all bytecode compiled before, as it is after installation.
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-from timing import Timing, machine, write_json
+from benchmarks.timing import Timing, machine, write_json
 
 PROGRAM = "from time import perf_counter; start = perf_counter(); import {}; print(perf_counter() - start)"
 BUDGET = 0.060

@@ -1,6 +1,6 @@
 """What one operation of the graph costs: chains of small operations, ours against PyTorch eager.
 
-    python benchmarks/overhead.py [--rounds 40] [--json benchmarks/results/overhead.json]
+    python -m benchmarks.overhead [--rounds 40] [--json benchmarks/results/overhead.json]
 
 The arrays are so small that the time is spent on the graph, not on arithmetic. Each figure is for one
 operation's forward and backward (or forward alone, where nothing is recorded). Without PyTorch only our
@@ -11,9 +11,9 @@ import argparse
 from dataclasses import dataclass
 
 import numpy as np
-from timing import interleaved, machine, write_json
 
 import tinynet as tn
+from benchmarks.timing import interleaved, machine, write_json
 from tinynet import functional as F
 
 try:

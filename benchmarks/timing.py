@@ -41,21 +41,22 @@ class Timing:
         return (self.high - self.low) / 2 / self.median
 
 
-def interleaved(functions, rounds=30, warmup=3):
-    """Times functions in turns: each is called once a round, beginning with another one every round.
+def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
+    """Times functions in turns: each has one turn a round, beginning with another one every round.
 
     Args:
         functions: a dictionary of names and functions without arguments.
-        rounds: how many calls of each are timed, at least 2.
+        rounds: how many turns of each are timed, at least 2.
         warmup: how many calls of each come first, untimed.
+        least_seconds: a turn is one call or, of a function that is faster than this, as many calls as take
+            about so long.
 
     Returns:
-        A dictionary of names and `Timing`. Garbage is collected between calls, not during them.
+        A dictionary of names and `Timing`, per call. Garbage is collected between turns, not during them.
+        That takes some milliseconds, in which the idle threads of the one before go to sleep.
     """
     names = list(functions)
-    for name in names:
-        for _ in range(warmup):
-            functions[name]()
+    calls = {name: _calls_per_turn(functions[name], warmup, least_seconds) for name in names}
     seconds = {name: [] for name in names}
     was_enabled = gc.isenabled()
     gc.disable()
@@ -63,31 +64,51 @@ def interleaved(functions, rounds=30, warmup=3):
         for turn in range(rounds):
             first = turn % len(names)
             for name in names[first:] + names[:first]:
-                function = functions[name]
+                function, count = functions[name], calls[name]
                 gc.collect()
                 start = perf_counter()
-                function()
-                seconds[name].append(perf_counter() - start)
+                for _ in range(count):
+                    function()
+                seconds[name].append((perf_counter() - start) / count)
     finally:
         if was_enabled:
             gc.enable()
     return {name: Timing.of(measured) for name, measured in seconds.items()}
 
 
+def _calls_per_turn(function, warmup, least_seconds):
+    """Warms the function up; how many of its calls take at least `least_seconds`."""
+    for _ in range(warmup):
+        function()
+    if not least_seconds:
+        return 1
+    calls, elapsed = 1, 0.0
+    while elapsed < least_seconds / 2:  # of one call alone the clock's start and end would be a part
+        start = perf_counter()
+        for _ in range(calls):
+            function()
+        elapsed = perf_counter() - start
+        if elapsed < least_seconds / 2:
+            calls *= 2
+    return max(1, round(calls * least_seconds / elapsed))
+
+
 def machine(*packages):
-    """What the figures depend on: processor, cores, operating system, versions of Python and `packages`."""
+    """What the figures depend on: processor, cores, system, settings, versions of Python and `packages`."""
     versions = {}
     for package in packages:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             versions[package] = None
+    settings = ("GOMP_", "KMP_", "MKL_", "NUMBA_", "OMP_", "OPENBLAS_")
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
+        "environment": {name: value for name, value in os.environ.items() if name.startswith(settings)},
     }
 
 

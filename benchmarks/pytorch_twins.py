@@ -1,0 +1,81 @@
+"""The benchmarked networks as a user of PyTorch would write them; only imported where PyTorch is."""
+
+import torch
+from torch import nn
+
+__all__ = ["lenet5", "mnist_convolutional", "resnet18", "vgg16"]
+
+
+def lenet5():
+    """`tinynet.models.LeNet5` for images of 28 × 28."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
+        *(nn.Conv2d(6, 16, 5), nn.ReLU(inplace=True), nn.MaxPool2d(2)),
+        nn.Flatten(),
+        *(nn.Linear(400, 120), nn.ReLU(inplace=True)),
+        *(nn.Linear(120, 84), nn.ReLU(inplace=True)),
+        nn.Linear(84, 10),
+    )
+
+
+def mnist_convolutional():
+    """`tinynet.models.MnistConv`."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3), nn.ReLU(inplace=True)),
+        *(nn.Conv2d(32, 64, 3), nn.ReLU(inplace=True)),
+        *(nn.MaxPool2d(2), nn.Dropout(0.25), nn.Flatten()),
+        *(nn.Linear(9216, 128), nn.ReLU(inplace=True), nn.Dropout(0.5)),
+        nn.Linear(128, 10),
+    )
+
+
+def vgg16(classes=2):
+    """`tinynet.models.VGG16` for images of 50 × 50."""
+    layers, channels = [], 3
+    for width, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
+        for _ in range(count):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+            channels = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        *(nn.Linear(512, 4096), nn.ReLU(inplace=True)),
+        *(nn.Linear(4096, 4096), nn.ReLU(inplace=True)),
+        nn.Linear(4096, classes),
+    )
+
+
+class _BasicBlock(nn.Module):
+    def __init__(self, in_channels, channels, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels)
+        self.shortcut = None
+        if stride != 1 or in_channels != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x):
+        y = torch.relu_(self.norm1(self.conv1(x)))
+        y = self.norm2(self.conv2(y))
+        y += x if self.shortcut is None else self.shortcut(x)
+        return torch.relu_(y)
+
+
+def resnet18(classes=10):
+    """`tinynet.models.ResNet18` for images of 32 × 32."""
+    layers, channels = [], 64
+    for stage, width in enumerate((64, 128, 256, 512)):
+        for block in range(2):
+            layers.append(_BasicBlock(channels, width, stride=2 if stage and not block else 1))
+            channels = width
+    return nn.Sequential(
+        *(nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)),
+        *layers,
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(512, classes),
+    )
