@@ -1,28 +1,68 @@
-"""How the CPU takes are compiled: the two decorators that every ``cpu.py`` uses.
+"""How the CPU takes are compiled: the decorators that every ``cpu.py`` uses.
 
 `kernel` makes a function that runs in parallel and can be called from Python, `inner` one that kernels
-call in their loops. Both keep the compiled code on disk. Numba notices a change in the file that holds
-the function, but not in other files, so the inner functions stand next to the kernels that call them.
+call in their loops, `callback` one that is called through its address. All keep the compiled code on disk.
+Numba compiles it again when the file that holds the function has changed. A function contains what it calls,
+however, so here it is compiled again also when another file of its family has changed, or one of those that
+all families share.
 """
 
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 from numba import njit
+from numba.core.ccallback import CFunc
 
 from tinynet_kernels.threads import load_thread_pool
 
-__all__ = ["inner", "kernel", "summing_inner"]
+__all__ = ["callback", "inner", "kernel", "summing_inner"]
 
 # Not "nnan" and "ninf": NaN and infinity mean something and must come out as they went in.
 _EXACT_SPECIALS = {"contract", "nsz", "arcp"}
 
 _OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": _EXACT_SPECIALS}
 
-# Only the OpenMP layer allows kernels to be started by several Python threads at the same time.
-kernel = partial(njit, parallel=True, nogil=load_thread_pool(), **_OPTIONS)
+_PACKAGE = Path(__file__).parent
 
-inner = partial(njit, **_OPTIONS)
+
+def _compiled(function=None, **options):
+    """Numba's `njit`, with the compiled code bound to all files that it may come from."""
+    if function is None:
+        return partial(_compiled, **options)
+    dispatcher = njit(function, **options)
+    if options["cache"]:
+        _watch(dispatcher._cache, function)
+    return dispatcher
+
+
+def callback(function, signature):
+    """Compiles a function for a Numba signature at once, to be called through its ``address``."""
+    compiled = CFunc(function, (signature.args, signature.return_type), locals={}, options={})
+    compiled.enable_caching()
+    _watch(compiled._cache, function)
+    compiled.compile()
+    return compiled
+
+
+def _watch(cache, function):
+    """Makes a cache on disk valid only for the present state of all files that matter."""
+    index = cache._cache_file
+    index._source_stamp = index._source_stamp, _stamp(Path(function.__code__.co_filename).parent)
+
+
+@lru_cache(maxsize=64)
+def _stamp(family):
+    """When the newest file of a family, or of those that all share, was changed, and their total size."""
+    folders = {family, _PACKAGE, _PACKAGE / "simd"}
+    states = [file.stat() for folder in folders for file in folder.glob("*.py")]
+    return max(state.st_mtime_ns for state in states), sum(state.st_size for state in states)
+
+
+# Only the OpenMP layer allows kernels to be started by several Python threads at the same time.
+kernel = partial(_compiled, parallel=True, nogil=load_thread_pool(), **_OPTIONS)
+
+inner = partial(_compiled, **_OPTIONS)
 
 # For sums along a contiguous axis, which can be vectorised only if they may be reordered. The order is
 # fixed when the function is compiled, so that the results are the same on every run.
-summing_inner = partial(njit, **{**_OPTIONS, "fastmath": _EXACT_SPECIALS | {"reassoc"}})
+summing_inner = partial(_compiled, **{**_OPTIONS, "fastmath": _EXACT_SPECIALS | {"reassoc"}})

@@ -19,9 +19,7 @@ def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=
     if method == "product":
         return matmul.product(x, weight.reshape(weight.shape[-2:]), bias=bias, activation=activation)
     if method == "depthwise":
-        y = depthwise.forward(x, weight, stride, padding, dilation)
-        y = y if bias is None else y + bias
-        return np.maximum(y, 0) if activation == "relu" else y
+        return depthwise.forward(x, weight, stride, padding, dilation, bias, activation)
     return direct.forward(x, weight, stride, padding, dilation, groups, bias, activation)
 
 

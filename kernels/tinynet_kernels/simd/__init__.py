@@ -26,7 +26,12 @@ Functionality, 2015) follow from the same reasoning.
 * `vectors`: how long the vectors of this processor are, and the tile that follows from it;
 * `tile`: emits a register tile as LLVM vector instructions;
 * `rows`: a band of any number of rows and columns, made of such tiles;
-* `packing`: copies a block of b into the order in which a tile reads it.
+* `packing`: copies a block of b into the order in which a tile reads it;
+* `memory`: copies and clears runs of elements at an address; `parts`: slices of arrays that cost nothing;
+* `transforms`: the products with small constant matrices of Winograd's convolution;
+* `emitter`, `window`, `sweep`: windows of pixels held in registers, for pooling and depthwise convolution;
+* `exponential`, `ordering`: exp, and the maximum, of a vector;
+* `streaming`: writes large results past the caches.
 
 Importing this package imports nothing; its modules import Numba.
 """

@@ -11,10 +11,10 @@ from functools import cache
 
 import numpy as np
 from llvmlite import ir
-from numba import cfunc, types
+from numba import types
 from numba.extending import intrinsic
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import callback, inner
 from tinynet_kernels.simd.memory import element_bytes
 from tinynet_kernels.simd.tile import make_tile
 from tinynet_kernels.simd.vectors import TALLEST, VECTORS, WIDTH_BYTES
@@ -96,7 +96,7 @@ _BANDS = {np.dtype(np.float32): _float32_band, np.dtype(np.float64): _float64_ba
 
 @cache
 def _compiled_band(dtype):
-    return cfunc(types.void(*_ARGUMENTS), cache=True)(_BANDS[dtype])
+    return callback(_BANDS[dtype], types.void(*_ARGUMENTS))
 
 
 def band_address(dtype):
