@@ -52,8 +52,8 @@ def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
             about so long.
 
     Returns:
-        A dictionary of names and `Timing`, per call. Garbage is collected between turns, not during them.
-        That takes some milliseconds, in which the idle threads of the one before go to sleep.
+        A dictionary of names and `Timing`, per call. Garbage is collected between turns, not during them,
+        and every turn begins with one untimed call, which wakes the threads up.
     """
     names = list(functions)
     calls = {name: _calls_per_turn(functions[name], warmup, least_seconds) for name in names}
@@ -66,6 +66,7 @@ def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
             for name in names[first:] + names[:first]:
                 function, count = functions[name], calls[name]
                 gc.collect()
+                function()
                 start = perf_counter()
                 for _ in range(count):
                     function()

@@ -9,10 +9,13 @@ all families share.
 
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 from numba import njit
+from numba.core import event
 from numba.core.ccallback import CFunc
 
+from tinynet_kernels.notices import announce_compilation
 from tinynet_kernels.threads import load_thread_pool
 
 __all__ = ["callback", "inner", "kernel", "summing_inner"]
@@ -59,10 +62,25 @@ def _stamp(family):
 
 
 # Only the OpenMP layer allows kernels to be started by several Python threads at the same time.
-kernel = partial(_compiled, parallel=True, nogil=load_thread_pool(), **_OPTIONS)
+kernel: Any = partial(_compiled, parallel=True, nogil=load_thread_pool(), **_OPTIONS)
 
-inner = partial(_compiled, **_OPTIONS)
+inner: Any = partial(_compiled, **_OPTIONS)
 
 # For sums along a contiguous axis, which can be vectorised only if they may be reordered. The order is
 # fixed when the function is compiled, so that the results are the same on every run.
-summing_inner = partial(_compiled, **{**_OPTIONS, "fastmath": _EXACT_SPECIALS | {"reassoc"}})
+summing_inner: Any = partial(_compiled, **{**_OPTIONS, "fastmath": _EXACT_SPECIALS | {"reassoc"}})
+
+
+class _Announcer(event.Listener):
+    """Hears from Numba that a function is compiled, and passes it on if it is one of ours."""
+
+    def on_start(self, event):
+        function = event.data["dispatcher"].py_func
+        if function.__module__.startswith(_PACKAGE.name):
+            announce_compilation(function.__qualname__)
+
+    def on_end(self, event):
+        pass
+
+
+event.register("numba:compile", _Announcer())

@@ -107,13 +107,15 @@ def test_pooling_stays_within_its_arrays(channels, dtype, same):
     source, _ = guarded(x, np.nan)
     target, buffer = guarded(np.zeros_like(y), MAGIC)
     places, marks = guarded(np.zeros_like(winners), MAGIC)
-    cpu._max_forward(2, source, target, places, *plan.sweep)
+    source = source.reshape(x.shape)
+    cpu._run(cpu._maximum_with_bytes, plan, source, None, target, places, is_small=True)
     np.testing.assert_array_equal(checked(buffer, y.size), y.reshape(-1))
     np.testing.assert_array_equal(checked(marks, y.size), winners.reshape(-1))
     plan = cpu._plan("chosen", backward_axis, x.shape[1:], *GEOMETRY, x.dtype)
     source, _ = guarded(y, np.nan)
     target, buffer = guarded(np.zeros_like(x), MAGIC)
-    cpu._gather_chosen(2, source, places, target, *plan.sweep)
+    source = source.reshape(y.shape)
+    cpu._run(cpu._sum_chosen_by_bytes, plan, source, places, target, None, is_small=False)
     same(checked(buffer, x.size), gx.reshape(-1))
 
 

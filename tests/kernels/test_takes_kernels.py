@@ -184,3 +184,16 @@ def test_read_only_inputs_are_welcome(same):
         found = softmax.log_softmax(x)
     with pinned("reference"):
         same(found, softmax.log_softmax(x))
+
+
+def test_compilation_is_announced_in_the_first_run_only(tmp_path):
+    code = (
+        "import numpy, tinynet_kernels as tk\n"
+        "from tinynet_kernels.notices import watched_compilation\n"
+        "names = []\n"
+        "with watched_compilation(names.append):\n"
+        "    tk.optimizer.adagrad(*numpy.ones((3, 8)), 0.1, 1e-8, 0)\n"
+        "print(names)\n"
+    )
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "['_adagrad']"
+    assert run_python(code, NUMBA_CACHE_DIR=str(tmp_path)).strip() == "[]"

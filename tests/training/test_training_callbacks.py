@@ -183,7 +183,7 @@ class Terminal(io.StringIO):
 def test_progress_prints_a_line_for_each_epoch(capsys):
     trainer = make_trainer()
     trainer.fit(*three_classes(32), validation_data=three_classes(8), epochs=2, verbose=1)
-    lines = capsys.readouterr().out.splitlines()
+    lines = [line for line in capsys.readouterr().out.splitlines() if not line.startswith("compiling")]
     assert len(lines) == 2
     assert lines[0].startswith("epoch 1/2  loss ")
     for part in ("accuracy", "val_loss", "val_accuracy", "samples/s", "MiB"):
@@ -202,3 +202,14 @@ def test_progress_shows_a_bar_on_a_terminal():
     fit([Progress(verbose=2, file=plain)], epochs=1, batch_size=8)
     assert plain.getvalue().count("\n") == 1
     assert "\r" not in plain.getvalue()
+
+
+def test_progress_says_once_that_kernels_are_compiled():
+    plain = io.StringIO()
+    progress = Progress(verbose=2, file=plain)
+    for name in ("_forward", "_adam"):
+        progress.announce_compilation(name)
+    assert plain.getvalue() == "compiling kernels for this processor: some seconds, in the first run only\n"
+    silent = io.StringIO()
+    Progress(verbose=0, file=silent).announce_compilation("_forward")
+    assert silent.getvalue() == ""

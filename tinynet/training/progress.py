@@ -22,6 +22,7 @@ class Progress(Callback):
         self.verbose = verbose
         self.file = file
         self._bar = None
+        self._has_announced = False
 
     def on_epoch_begin(self, fit):
         self._samples = 0
@@ -60,6 +61,16 @@ class Progress(Callback):
             self._print(f"{name}  interrupted after batch {fit.batch} of {fit.steps}")
         else:
             self._print(f"interrupted after epoch {fit.epoch}")
+
+    def announce_compilation(self, _):
+        """Says once why nothing seems to happen, when a kernel has to be compiled."""
+        if not self._has_announced and self.verbose:
+            self._has_announced = True
+            line = "compiling kernels for this processor: some seconds, in the first run only"
+            if self._bar is None:
+                self._print(line)
+            else:
+                self._bar.write(line, file=self._stream)
 
     def close(self):
         """Takes the bar off the terminal."""

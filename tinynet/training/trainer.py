@@ -14,6 +14,7 @@ from tinynet.training.callbacks import ScheduleCallback
 from tinynet.training.fit import Fit, check_counts, modes_kept
 from tinynet.training.metrics import fresh, resolve_metrics
 from tinynet.training.progress import Progress
+from tinynet_kernels.notices import watched_compilation
 
 __all__ = ["Trainer"]
 
@@ -134,7 +135,7 @@ class Trainer:
                 raise ArgumentError(f"fit: validation_data should be a pair (x, y), not {len(pair)} things")
             validation = as_loader("fit: validation_data", *pair, batch_size=batch_size)
         schedule = [] if self.schedule is None else [self.schedule]
-        with closing(Progress(verbose)) as progress:
+        with closing(Progress(verbose)) as progress, watched_compilation(progress.announce_compilation):
             everyone = [*schedule, *callbacks, progress]
             return Fit(self, loader, validation, epochs, steps_per_epoch, everyone).run(resume)
 

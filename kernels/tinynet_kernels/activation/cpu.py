@@ -13,9 +13,12 @@ from tinynet_kernels.activation.smooth import (
 )
 from tinynet_kernels.compile import inner, kernel
 from tinynet_kernels.memory import empty
+from tinynet_kernels.simd.memory import element_bytes
 from tinynet_kernels.simd.parts import part
 from tinynet_kernels.simd.streaming import finish_streaming, is_large, stream
+from tinynet_kernels.simd.views import view
 from tinynet_kernels.strips import ALONE, cut
+from tinynet_kernels.tasks import run
 
 __all__ = [
     "backward_with_bias",
@@ -53,7 +56,11 @@ def backward_with_bias(gy, y, activation):
     g, gbias = empty(gy.shape, gy.dtype), np.zeros(columns, gy.dtype)
     if gy.size:
         cuts = cut(gy.size // columns, columns)
-        _relu_backward_with_sums(_flat(gy), _flat(y), g.reshape(-1), gbias, *cuts)
+        if gy.size < ALONE:
+            _mask_and_sum(_flat(gy), _flat(y), g.reshape(-1), gbias, *cuts)
+        else:
+            arrays = np.ascontiguousarray(gy), np.ascontiguousarray(y), g
+            _sum_in_parallel(_mask_and_sum_block, arrays, gbias, *cuts)
     return g, gbias
 
 
@@ -61,8 +68,21 @@ def column_sums(x):
     columns = x.shape[-1]
     total = np.zeros(columns, x.dtype)
     if x.size:
-        _column_sums(_flat(x), total, *cut(x.size // columns, columns))
+        cuts = cut(x.size // columns, columns)
+        if x.size < ALONE:
+            _sum(_flat(x), total, *cuts)
+        else:
+            _sum_in_parallel(_sum_block, (np.ascontiguousarray(x),), total, *cuts)
     return total
+
+
+def _sum_in_parallel(task, arrays, total, strip, block):
+    """Computes sums over columns with one task for each block, of contiguous arrays; see `strips`."""
+    blocks = -(-arrays[0].size // block)
+    partial = np.empty((blocks, total.size), total.dtype)
+    addresses = (array.ctypes.data for array in (partial, *arrays))
+    run(task, total.dtype, blocks, (total.size, arrays[0].size, strip, block, *addresses))
+    _sum_blocks(partial, total)
 
 
 def _flat(array):
@@ -130,18 +150,21 @@ def _mask_past_cache(gy, y, gx):
     finish_streaming()
 
 
-@kernel
-def _column_sums(x, total, strip, block):
-    """The sums of the columns of a matrix; see `strips` for how it is cut."""
-    blocks = (x.size + block - 1) // block
-    partial = np.empty((blocks, total.size), x.dtype)
-    if x.size < ALONE:
-        for b in range(blocks):
-            _sum_strips(part(x, b * block, (b + 1) * block), partial[b], strip)
-    else:
-        for b in prange(blocks):
-            _sum_strips(part(x, b * block, (b + 1) * block), partial[b], strip)
+@inner
+def _sum(x, total, strip, block):
+    """The sums of the columns of a small matrix; see `strips` for how it is cut."""
+    partial = np.empty(((x.size + block - 1) // block, total.size), x.dtype)
+    for b in range(partial.shape[0]):
+        _sum_strips(part(x, b * block, (b + 1) * block), partial[b], strip)
     _sum_blocks(partial, total)
+
+
+@inner
+def _sum_block(zero, arguments, index):
+    """One task, see `tasks.run`: the sums of one block."""
+    columns, size, strip, block, partial, x = arguments[:6]
+    total = view(zero, partial + index * columns * element_bytes(zero), columns)
+    _sum_strips(part(view(zero, x, size), index * block, (index + 1) * block), total, strip)
 
 
 @inner
@@ -158,19 +181,24 @@ def _add_strip(x, sums):
         sums[j] += x[j]
 
 
-@kernel
-def _relu_backward_with_sums(gy, y, g, total, strip, block):
-    blocks = (gy.size + block - 1) // block
-    partial, past_cache = np.empty((blocks, total.size), gy.dtype), is_large(g)
-    if gy.size < ALONE:
-        for b in range(blocks):
-            i, j = b * block, (b + 1) * block
-            _mask_and_sum_strips(part(gy, i, j), part(y, i, j), part(g, i, j), partial[b], strip, past_cache)
-    else:
-        for b in prange(blocks):
-            i, j = b * block, (b + 1) * block
-            _mask_and_sum_strips(part(gy, i, j), part(y, i, j), part(g, i, j), partial[b], strip, past_cache)
+@inner
+def _mask_and_sum(gy, y, g, total, strip, block):
+    """The gradient before a ReLU, of a small matrix, and the sums of its columns."""
+    partial = np.empty(((gy.size + block - 1) // block, total.size), gy.dtype)
+    for b in range(partial.shape[0]):
+        i, j = b * block, (b + 1) * block
+        _mask_and_sum_strips(part(gy, i, j), part(y, i, j), part(g, i, j), partial[b], strip, False)
     _sum_blocks(partial, total)
+
+
+@inner
+def _mask_and_sum_block(zero, arguments, index):
+    """One task, see `tasks.run`: the gradient and the sums of one block."""
+    columns, size, strip, block, partial, gy_address, y_address, g_address = arguments[:8]
+    total = view(zero, partial + index * columns * element_bytes(zero), columns)
+    gy, y, g = view(zero, gy_address, size), view(zero, y_address, size), view(zero, g_address, size)
+    i, j = index * block, (index + 1) * block
+    _mask_and_sum_strips(part(gy, i, j), part(y, i, j), part(g, i, j), total, strip, is_large(g))
 
 
 @inner

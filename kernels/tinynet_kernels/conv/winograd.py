@@ -189,14 +189,14 @@ def weight_gradient(x, gy, padding, tile):
     bytes_per_tile = planes * (channels + outputs) * size
     parts = min(_MOST_PARTS, count // _LEAST_PART)
     if parts > 1 and planes * channels * outputs * size <= _SUMS_BYTES:
-        run, most = kernels.weight_gradient_by_parts, _PART_BYTES // bytes_per_tile
+        compute, most = kernels.weight_gradient_by_parts, _PART_BYTES // bytes_per_tile
         leading = (get_num_threads(), planes)
     else:
-        run, most = kernels.weight_gradient_by_positions, _CHUNK_BYTES // bytes_per_tile
-        parts, leading = 1, (planes,)
+        compute, most = kernels.weight_gradient_by_positions, _CHUNK_BYTES // bytes_per_tile
+        parts, leading = 1, (1, planes)
     most = min(max(most, TALLEST), count)
-    run(
-        *(band_address(x.dtype), (0,) * tile, Images.of(x), Images.of(gy), tiling, zeros.ctypes.data),
+    compute(
+        *(band_address(x.dtype), tile, Images.of(x), Images.of(gy), tiling, zeros.ctypes.data),
         _scratch(leading, most * channels, x.dtype),
         _scratch(leading, most * _strips(outputs, size) * (WIDTH_BYTES // size), x.dtype),
         _scratch((parts, planes), channels * outputs, x.dtype),
@@ -220,8 +220,8 @@ def _slide(x, weight, is_turned, output_size, padding, tile, bias, relu):
     bias = zeros if bias is None else _contiguous(bias)
     matrices = Weight(weight.ctypes.data, *weight.strides[1:3], channels, outputs, int(is_turned))
     arguments = (
-        *(band_address(dtype), (0,) * tile, Images.of(x), Images.of(y), tiling, zeros.ctypes.data),
-        *(matrices, bias.ctypes.data, dtype.type(0 if relu else -np.inf)),
+        *(band_address(dtype), tile, Images.of(x), Images.of(y), tiling, zeros.ctypes.data),
+        *(matrices, bias.ctypes.data, relu),
     )
     if _is_by_strips(count, outputs):
         _by_strips(arguments, count, channels, outputs, tile, dtype)

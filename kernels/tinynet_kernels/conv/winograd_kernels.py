@@ -1,9 +1,12 @@
 """The compiled loops of `tinynet_kernels.conv.winograd`, which explains them.
 
 All of them are handed addresses, with strides in bytes, instead of arrays wherever the caller's arrays are
-concerned: the same code then serves all strides, and read-only arrays. ``tile`` is a tuple of m zeros, for
-m of F(m × m, 3 × 3), of which only the length counts; since this is part of its type, the kernels are
-compiled for each m by itself, when it is first used. ``band`` is the address of `multiply_band`.
+concerned: the same code then serves all strides, and read-only arrays. ``band`` is the address of
+`multiply_band`.
+
+The loops are run as tasks, see `tinynet_kernels.tasks`. To the transforms, ``tile`` is a tuple of m zeros,
+for m of F(m × m, 3 × 3), of which only the length counts. Since this is part of its type, most tasks exist
+twice, and are compiled for each m by itself, when it is first used.
 
 Scratch memory is cut into *planes*, one for each of the (m + 2)² positions in a transformed tile.
 """
@@ -11,9 +14,9 @@ Scratch memory is cut into *planes*, one for each of the (m + 2)² positions in 
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_thread_id, prange
+from numba import get_thread_id
 
-from tinynet_kernels.compile import inner, kernel
+from tinynet_kernels.compile import inner
 from tinynet_kernels.conv.winograd_transforms import (
     transform_input,
     transform_output,
@@ -21,12 +24,13 @@ from tinynet_kernels.conv.winograd_transforms import (
     transform_weight,
     transform_weight_gradient,
 )
-from tinynet_kernels.simd.memory import element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import add_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.packing import copy_transposed
 from tinynet_kernels.simd.rows import call_band
 from tinynet_kernels.simd.tile import ADD
-from tinynet_kernels.simd.transforms import fill_cells, fill_planes
+from tinynet_kernels.simd.transforms import Images, fill_cells, fill_planes
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
+from tinynet_kernels.tasks import run
 
 __all__ = [
     "WEIGHT_ROWS",
@@ -43,6 +47,10 @@ WEIGHT_ROWS = 64  # rows of the weight that are transformed at a time
 _TILES_AT_A_TIME = 8  # input tiles of a task that does nothing but transform them
 
 _LONGEST_SUM = 256  # tiles: a strip of so many rows of 128 bytes fits a first-level cache
+
+# For what tasks consist of: it becomes part of them before anything is compiled. Numba compiles an ordinary
+# function by itself first, in vain, and then again as a part of its callers.
+_inlined = inner(inline="always")
 
 
 class Tiling(NamedTuple):
@@ -70,101 +78,52 @@ class Weight(NamedTuple):
     is_turned: int
 
 
-@kernel
 def forward_by_tiles(
-    band, tile, x, y, tiling, zeros, weight, bias, floor, transformed_weight, tiles, products, unread, most
+    band, tile, x, y, tiling, zeros, weight, bias, is_relu, transformed_weight, tiles, products, unread, most
 ):
     """Transforms the weight; then tasks of a few tiles each, whose planes stay in the second-level cache.
 
     Args:
         x, y: `Images`.
         zeros, bias: addresses of at least depth zeros, and of as many numbers as y has channels.
-        floor: results below it are replaced by it.
+        is_relu: whether results below 0 are replaced by it.
         transformed_weight: (strips, planes, depth * width or more) scratch memory, for strips of y's
             channels, `width` elements wide.
         tiles, products: (threads, planes, most * depth or more), (threads, planes, most * width or more).
         unread: (threads, columns or more), for results that lie outside of y.
         most: the number of tiles of a task.
     """
-    zero, size = products.dtype.type(0), products.itemsize
-    width = WIDTH_BYTES // size
-    strips, planes = transformed_weight.shape[:2]
+    strips, dtype = len(transformed_weight), products.dtype
     row_blocks = -(-weight.depth // WEIGHT_ROWS)
-    for task in prange(strips * row_blocks):
-        strip, k = task // row_blocks, task % row_blocks * WEIGHT_ROWS
-        target = transformed_weight[strip].ctypes.data + k * WIDTH_BYTES
-        plane = transformed_weight.strides[1]
-        _transform_weight(zero, tile, weight, k, strip, target, plane)
-
-    total = tiling.images * tiling.rows * tiling.columns
-    for task in prange(-(-total // most)):
-        thread, first = get_thread_id(), task * most
-        count = min(most, total - first)
-        v, v_row, v_plane = tiles[thread].ctypes.data, weight.depth * size, tiles.strides[1]
-        m, m_plane = products[thread].ctypes.data, products.strides[1]
-        _transform_tiles(
-            zero, tile, x, tiling, first, count, zeros, weight.depth, v, v_plane, weight.depth, 0
-        )
-        cells = _result_cells(tile, y, tiling, first, count, unread[thread].ctypes.data)
-        for strip in range(strips):
-            columns = min(width, weight.columns - strip * width)
-            u, u_plane = transformed_weight[strip].ctypes.data, transformed_weight.strides[1]
-            for f in range(planes):
-                call_band(
-                    band,
-                    *(v + f * v_plane, v_row, size),
-                    *(u + f * u_plane, WIDTH_BYTES, weight.depth),
-                    *(m + f * m_plane, WIDTH_BYTES, count, columns, 0),
-                )
-            _transform_products(zero, tile, m, m_plane, cells, strip, columns, bias, floor)
+    weight_arguments = *weight, *_place(transformed_weight), row_blocks
+    run(_WEIGHT_TASKS[tile], dtype, strips * row_blocks, weight_arguments)
+    arguments = (
+        *(*x, *y, *tiling, *weight, band, zeros, bias, is_relu),
+        *(*_place(transformed_weight), *_place(tiles), *_place(products), *_place(unread), most),
+    )
+    run(_FORWARD_TASKS[tile], dtype, -(-_number_of_tiles(tiling) // most), arguments)
 
 
-@kernel
 def forward_by_strips(
-    band, tile, x, y, tiling, zeros, weight, bias, floor, tiles, transformed_weight, products, unread
+    band, tile, x, y, tiling, zeros, weight, bias, is_relu, tiles, transformed_weight, products, unread
 ):
     """Transforms all tiles; then one task per strip of y's channels, which transforms its own weights.
 
     Args:
-        x, y, zeros, bias, floor, unread: as of `forward_by_tiles`.
+        x, y, zeros, bias, is_relu, unread: as of `forward_by_tiles`.
         tiles: (row blocks, planes, T * WEIGHT_ROWS or more) for all T tiles.
         transformed_weight: (threads, planes, WEIGHT_ROWS * width or more).
         products: (threads, planes, T * width or more).
     """
-    zero, size = products.dtype.type(0), products.itemsize
-    planes, width = products.shape[1], WIDTH_BYTES // size
-    total = tiling.images * tiling.rows * tiling.columns
-    v_row, v_plane = WEIGHT_ROWS * size, tiles.strides[1]
-    for task in prange(-(-total // _TILES_AT_A_TIME)):
-        first = task * _TILES_AT_A_TIME
-        count = min(_TILES_AT_A_TIME, total - first)
-        target, block = tiles.ctypes.data + first * v_row, tiles.strides[0]
-        _transform_tiles(
-            zero, tile, x, tiling, first, count, zeros, weight.depth, target, v_plane, WEIGHT_ROWS, block
-        )
-
-    for strip in prange(-(-weight.columns // width)):
-        thread = get_thread_id()
-        columns = min(width, weight.columns - strip * width)
-        u, u_plane = transformed_weight[thread].ctypes.data, transformed_weight.strides[1]
-        m, m_plane = products[thread].ctypes.data, products.strides[1]
-        for k in range(0, weight.depth, WEIGHT_ROWS):
-            depth = min(WEIGHT_ROWS, weight.depth - k)
-            finish = ADD if k > 0 else 0
-            _transform_weight(zero, tile, weight, k, strip, u, u_plane)
-            v = tiles[k // WEIGHT_ROWS].ctypes.data
-            for f in range(planes):
-                call_band(
-                    band,
-                    *(v + f * v_plane, v_row, size),
-                    *(u + f * u_plane, WIDTH_BYTES, depth),
-                    *(m + f * m_plane, WIDTH_BYTES, total, columns, finish),
-                )
-        cells = _result_cells(tile, y, tiling, 0, total, unread[thread].ctypes.data)
-        _transform_products(zero, tile, m, m_plane, cells, strip, columns, bias, floor)
+    dtype = products.dtype
+    arguments = (
+        *(*x, *y, *tiling, *weight, band, zeros, bias, is_relu),
+        *(*_place(transformed_weight), *_place(tiles), *_place(products), *_place(unread)),
+    )
+    run(_INPUT_TASKS[tile], dtype, -(-_number_of_tiles(tiling) // _TILES_AT_A_TIME), arguments)
+    run(_STRIP_TASKS[tile], dtype, -(-weight.columns * dtype.itemsize // WIDTH_BYTES), arguments)
 
 
-@kernel
 def weight_gradient_by_parts(band, tile, x, gy, tiling, zeros, tiles, gradients, sums, gw, most):
     """One task per part of the tiles, which has sums of its own; they are added up in the end.
 
@@ -177,66 +136,180 @@ def weight_gradient_by_parts(band, tile, x, gy, tiling, zeros, tiles, gradients,
         gw: the result (3, 3, C, O).
         most: the number of tiles that are transformed at a time.
     """
-    zero, size = gw.dtype.type(0), gw.itemsize
-    channels, outputs = gw.shape[2:]
-    parts, planes = sums.shape[:2]
-    strips = -(-outputs * size // WIDTH_BYTES)
-    total = tiling.images * tiling.rows * tiling.columns
-    for part in prange(parts):
-        thread = get_thread_id()
-        v, v_plane = tiles[thread].ctypes.data, tiles.strides[1]
-        d, d_plane = gradients[thread].ctypes.data, gradients.strides[1]
-        u, u_plane = sums[part].ctypes.data, sums.strides[1]
-        begin, end = part * total // parts, (part + 1) * total // parts
-        for first in range(begin, end, most):
-            count = min(most, end - first)
-            _transform_tiles(zero, tile, x, tiling, first, count, zeros, channels, v, v_plane, channels, 0)
-            _transform_gradients(
-                zero, tile, gy, tiling, first, count, zeros, outputs, d, d_plane, most * WIDTH_BYTES
-            )
-            for f in range(planes):
-                for strip in range(strips):
-                    _add_products(
-                        *(zero, band, v + f * v_plane, channels, d + f * d_plane, outputs),
-                        *(strip, most, count, u + f * u_plane, first > begin),
-                    )
-    for c in prange(channels):
-        _transform_sums(zero, tile, sums, gw, c)
+    arguments = _gradient_arguments(band, x, gy, tiling, zeros, tiles, gradients, sums, gw, most)
+    run(_PART_TASKS[tile], gw.dtype, len(sums), arguments)
+    run(_SUM_TASKS[tile], gw.dtype, gw.shape[2], arguments)
 
 
-@kernel
 def weight_gradient_by_positions(band, tile, x, gy, tiling, zeros, tiles, gradients, sums, gw, most):
     """Chunk by chunk: first all tiles are transformed, then a task adds up the products of one position.
 
     Args:
-        tiles, gradients: (planes, most * C or more), (planes, strips * most * width or more).
+        tiles, gradients: (1, planes, most * C or more), (1, planes, strips * most * width or more).
         sums: (1, planes, C * O or more).
         x, gy, zeros, gw, most: as of `weight_gradient_by_parts`.
     """
-    zero, size = gw.dtype.type(0), gw.itemsize
-    channels, outputs = gw.shape[2:]
-    planes = sums.shape[1]
-    strips = -(-outputs * size // WIDTH_BYTES)
-    total = tiling.images * tiling.rows * tiling.columns
+    common = _gradient_arguments(band, x, gy, tiling, zeros, tiles, gradients, sums, gw, most)
+    planes, strips = sums.shape[1], -(-gw.shape[3] * gw.itemsize // WIDTH_BYTES)
+    total = _number_of_tiles(tiling)
     for first in range(0, total, most):
         count = min(most, total - first)
-        for task in prange(-(-count // _TILES_AT_A_TIME)):
-            skipped = task * _TILES_AT_A_TIME
-            start, part = first + skipped, min(_TILES_AT_A_TIME, count - skipped)
-            v, v_plane = tiles.ctypes.data + skipped * channels * size, tiles.strides[0]
-            d, d_plane = gradients.ctypes.data + skipped * WIDTH_BYTES, gradients.strides[0]
-            _transform_tiles(zero, tile, x, tiling, start, part, zeros, channels, v, v_plane, channels, 0)
-            _transform_gradients(
-                zero, tile, gy, tiling, start, part, zeros, outputs, d, d_plane, most * WIDTH_BYTES
+        arguments = (*common, first, count)
+        run(_CHUNK_TASKS[tile], gw.dtype, -(-count // _TILES_AT_A_TIME), arguments)
+        run(_position_task, gw.dtype, planes * strips, arguments)
+    run(_SUM_TASKS[tile], gw.dtype, gw.shape[2], common)
+
+
+def _gradient_arguments(band, x, gy, tiling, zeros, tiles, gradients, sums, gw, most):
+    """What all tasks of a weight gradient are handed, the first 17 numbers as in the forward operation."""
+    return (
+        *(*x, *gy, *tiling, *gw.shape[2:], len(sums), band, zeros, most),
+        *(*_place(tiles), *_place(gradients), *_place(sums), gw.ctypes.data),
+    )
+
+
+def _number_of_tiles(tiling):
+    return tiling.images * tiling.rows * tiling.columns
+
+
+def _place(array):
+    """The address of an array, and its strides except for the last."""
+    return array.ctypes.data, *array.strides[:-1]
+
+
+@_inlined
+def _images(numbers):
+    address, image, row, column, height, width = numbers
+    return Images(address, image, row, column, height, width)
+
+
+@_inlined
+def _tiling(numbers):
+    images, rows, columns, above, left = numbers
+    return Tiling(images, rows, columns, above, left)
+
+
+@_inlined
+def _weight(numbers):
+    address, tap, row, depth, columns, is_turned = numbers
+    return Weight(address, tap, row, depth, columns, is_turned)
+
+
+@_inlined
+def _weight_task(zero, tile, arguments, index):
+    """A strip of y's channels of one block of the weight's rows."""
+    weight = _weight(arguments[:6])
+    target, target_strip, plane, row_blocks = arguments[6:10]
+    strip, k = index // row_blocks, index % row_blocks * WEIGHT_ROWS
+    _transform_weight(zero, tile, weight, k, strip, target + strip * target_strip + k * WIDTH_BYTES, plane)
+
+
+@_inlined
+def _forward_task(zero, tile, arguments, index):
+    """All channels of a few tiles."""
+    x, y, tiling = _images(arguments[:6]), _images(arguments[6:12]), _tiling(arguments[12:17])
+    depth, all_columns = arguments[20:22]
+    band, zeros, bias, is_relu, u, u_strip, u_plane, v, v_thread, v_plane = arguments[23:33]
+    m, m_thread, m_plane, unread, unread_thread, most = arguments[33:39]
+    size = element_bytes(zero)
+    thread, first, width = get_thread_id(), index * most, WIDTH_BYTES // size
+    count = min(most, tiling.images * tiling.rows * tiling.columns - first)
+    v, m = v + thread * v_thread, m + thread * m_thread
+    _transform_tiles(zero, tile, x, tiling, first, count, zeros, depth, v, v_plane, depth, 0)
+    cells = _result_cells(tile, y, tiling, first, count, unread + thread * unread_thread)
+    for strip in range(-(-all_columns // width)):
+        columns = min(width, all_columns - strip * width)
+        for f in range((len(tile) + 2) ** 2):
+            call_band(
+                band,
+                *(v + f * v_plane, depth * size, size),
+                *(u + strip * u_strip + f * u_plane, WIDTH_BYTES, depth),
+                *(m + f * m_plane, WIDTH_BYTES, count, columns, 0),
             )
-        for task in prange(planes * strips):
-            f, strip = task // strips, task % strips
-            _add_products(
-                *(zero, band, tiles[f].ctypes.data, channels, gradients[f].ctypes.data, outputs),
-                *(strip, most, count, sums[0, f].ctypes.data, first > 0),
+        _transform_products(zero, tile, m, m_plane, cells, strip, columns, bias, is_relu)
+
+
+@_inlined
+def _input_task(zero, tile, arguments, index):
+    """All channels of `_TILES_AT_A_TIME` tiles, transformed."""
+    x, tiling, depth, zeros = _images(arguments[:6]), _tiling(arguments[12:17]), arguments[20], arguments[24]
+    v, v_block, v_plane = arguments[30:33]
+    first, v_row = index * _TILES_AT_A_TIME, WEIGHT_ROWS * element_bytes(zero)
+    count = min(_TILES_AT_A_TIME, tiling.images * tiling.rows * tiling.columns - first)
+    v += first * v_row
+    _transform_tiles(zero, tile, x, tiling, first, count, zeros, depth, v, v_plane, WEIGHT_ROWS, v_block)
+
+
+@_inlined
+def _strip_task(zero, tile, arguments, strip):
+    """A strip of y's channels, of all transformed tiles."""
+    y, tiling, weight = _images(arguments[6:12]), _tiling(arguments[12:17]), _weight(arguments[17:23])
+    band, _, bias, is_relu, u, u_thread, u_plane, v, v_block, v_plane = arguments[23:33]
+    m, m_thread, m_plane, unread, unread_thread = arguments[33:38]
+    size, thread = element_bytes(zero), get_thread_id()
+    total, width = tiling.images * tiling.rows * tiling.columns, WIDTH_BYTES // size
+    columns = min(width, weight.columns - strip * width)
+    u, m = u + thread * u_thread, m + thread * m_thread
+    for k in range(0, weight.depth, WEIGHT_ROWS):
+        depth = min(WEIGHT_ROWS, weight.depth - k)
+        _transform_weight(zero, tile, weight, k, strip, u, u_plane)
+        for f in range((len(tile) + 2) ** 2):
+            call_band(
+                band,
+                *(v + k // WEIGHT_ROWS * v_block + f * v_plane, WEIGHT_ROWS * size, size),
+                *(u + f * u_plane, WIDTH_BYTES, depth),
+                *(m + f * m_plane, WIDTH_BYTES, total, columns, ADD * (k > 0)),
             )
-    for c in prange(channels):
-        _transform_sums(zero, tile, sums, gw, c)
+    cells = _result_cells(tile, y, tiling, 0, total, unread + thread * unread_thread)
+    _transform_products(zero, tile, m, m_plane, cells, strip, columns, bias, is_relu)
+
+
+@_inlined
+def _part_task(zero, tile, arguments, part):
+    """The sums over one part of the tiles."""
+    x, gy, tiling = _images(arguments[:6]), _images(arguments[6:12]), _tiling(arguments[12:17])
+    channels, outputs, parts, band, zeros, most, v, v_thread, v_plane = arguments[17:26]
+    d, d_thread, d_plane, u, u_part, u_plane = arguments[26:32]
+    thread, total = get_thread_id(), tiling.images * tiling.rows * tiling.columns
+    begin, end = part * total // parts, (part + 1) * total // parts
+    v, d, u = v + thread * v_thread, d + thread * d_thread, u + part * u_part
+    d_strip = most * WIDTH_BYTES
+    for first in range(begin, end, most):
+        count = min(most, end - first)
+        _transform_tiles(zero, tile, x, tiling, first, count, zeros, channels, v, v_plane, channels, 0)
+        _transform_gradients(zero, tile, gy, tiling, first, count, zeros, outputs, d, d_plane, d_strip)
+        for f in range((len(tile) + 2) ** 2):
+            for strip in range(-(-outputs * element_bytes(zero) // WIDTH_BYTES)):
+                _add_products(
+                    *(zero, band, v + f * v_plane, channels, d + f * d_plane, outputs),
+                    *(strip, most, count, u + f * u_plane, first > begin),
+                )
+
+
+@_inlined
+def _chunk_task(zero, tile, arguments, index):
+    """`_TILES_AT_A_TIME` tiles of a chunk and their gradients, transformed."""
+    x, gy, tiling = _images(arguments[:6]), _images(arguments[6:12]), _tiling(arguments[12:17])
+    channels, outputs, _, _, zeros, most, v, _, v_plane, d, _, d_plane = arguments[17:29]
+    first, count = arguments[33:35]
+    skipped, d_strip = index * _TILES_AT_A_TIME, most * WIDTH_BYTES
+    first, count = first + skipped, min(_TILES_AT_A_TIME, count - skipped)
+    v, d = v + skipped * channels * element_bytes(zero), d + skipped * WIDTH_BYTES
+    _transform_tiles(zero, tile, x, tiling, first, count, zeros, channels, v, v_plane, channels, 0)
+    _transform_gradients(zero, tile, gy, tiling, first, count, zeros, outputs, d, d_plane, d_strip)
+
+
+@inner
+def _position_task(zero, arguments, index):
+    """The products of one position and one strip of channels, of all tiles of a chunk."""
+    channels, outputs, _, band, _, most, v, _, v_plane, d, _, d_plane, u, _, u_plane = arguments[17:32]
+    first, count = arguments[33:35]
+    strips = -(-outputs * element_bytes(zero) // WIDTH_BYTES)
+    f, strip = index // strips, index % strips
+    _add_products(
+        *(zero, band, v + f * v_plane, channels, d + f * d_plane, outputs),
+        *(strip, most, count, u + f * u_plane, first > 0),
+    )
 
 
 @inner
@@ -256,21 +329,18 @@ def _add_products(zero, band, v, channels, d, outputs, strip, most, count, u, is
         finish = ADD
 
 
-@inner
-def _transform_sums(zero, tile, sums, gw, c):
+@_inlined
+def _transform_sums(zero, tile, arguments, c):
     """The gradient of the weights of input channel c: G.T @ U @ G, of the parts' sums added up in order."""
-    parts, planes = sums.shape[:2]
-    outputs = gw.shape[3]
+    channels, outputs, parts = arguments[17:20]
+    sums, sums_part, sums_plane, gw = arguments[29:33]
+    row = c * outputs * element_bytes(zero)
+    source, target = np.empty((len(tile) + 2) ** 2, np.int64), np.empty(9, np.int64)
+    fill_planes(source, sums, sums_plane)
+    fill_planes(target, gw, channels * outputs * element_bytes(zero))
     for part in range(1, parts):
-        for f in range(planes):
-            total = sums[0, f, c * outputs : (c + 1) * outputs]
-            more = sums[part, f, c * outputs : (c + 1) * outputs]
-            for o in range(outputs):
-                total[o] += more[o]
-    source, target = np.empty(planes, np.int64), np.empty(9, np.int64)
-    fill_planes(source, sums.ctypes.data, sums.strides[1])
-    fill_planes(target, gw.ctypes.data, gw.strides[1])
-    row = c * gw.strides[2]
+        for f in range(source.size):
+            add_run(zero, source[f] + part * sums_part + row, source[f] + row, outputs)
     transform_weight_gradient(zero, tile, source.ctypes.data, row, target.ctypes.data, row, outputs)
     keep_alive(source)
     keep_alive(target)
@@ -317,7 +387,7 @@ def _transform_gradients(zero, tile, gy, tiling, first, count, zeros, channels, 
             )
 
 
-@inner
+@_inlined
 def _transform_weight(zero, tile, weight, k, strip, target, plane):
     """G @ g @ G.T for one strip of columns and the block of rows from k on."""
     size = element_bytes(zero)
@@ -341,7 +411,7 @@ def _transform_weight(zero, tile, weight, k, strip, target, plane):
     keep_alive(turned)
 
 
-@inner
+@_inlined
 def _result_cells(tile, y, tiling, first, count, outside):
     """The addresses of the pixels (count, m * m) of tiles of y."""
     m = len(tile)
@@ -353,14 +423,103 @@ def _result_cells(tile, y, tiling, first, count, outside):
     return cells
 
 
-@inner
-def _transform_products(zero, tile, products, plane, cells, strip, columns, bias, floor):
+@_inlined
+def _transform_products(zero, tile, products, plane, cells, strip, columns, bias, is_relu):
     """Writes one strip of y's channels, A.T @ products @ A + bias, to the given cells."""
+    floor = zero if is_relu else zero - np.inf
     planes = np.empty((len(tile) + 2) ** 2, np.int64)
     fill_planes(planes, products, plane)
     for t in range(cells.shape[0]):
         transform_output(
-            *(zero, tile, planes.ctypes.data, t * WIDTH_BYTES),
-            *(cells[t].ctypes.data, strip * WIDTH_BYTES, columns),
-            *(bias + strip * WIDTH_BYTES, floor),
+            zero,
+            tile,
+            planes.ctypes.data,
+            t * WIDTH_BYTES,
+            cells[t].ctypes.data,
+            strip * WIDTH_BYTES,
+            columns,
+            bias + strip * WIDTH_BYTES,
+            floor,
         )
+
+
+_TWO, _FOUR = (0,) * 2, (0,) * 4
+
+
+@inner
+def _weight_of_two(zero, arguments, index):
+    _weight_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _weight_of_four(zero, arguments, index):
+    _weight_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _forward_of_two(zero, arguments, index):
+    _forward_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _forward_of_four(zero, arguments, index):
+    _forward_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _input_of_two(zero, arguments, index):
+    _input_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _input_of_four(zero, arguments, index):
+    _input_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _strip_of_two(zero, arguments, index):
+    _strip_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _strip_of_four(zero, arguments, index):
+    _strip_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _part_of_two(zero, arguments, index):
+    _part_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _part_of_four(zero, arguments, index):
+    _part_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _chunk_of_two(zero, arguments, index):
+    _chunk_task(zero, _TWO, arguments, index)
+
+
+@inner
+def _chunk_of_four(zero, arguments, index):
+    _chunk_task(zero, _FOUR, arguments, index)
+
+
+@inner
+def _sum_of_two(zero, arguments, index):
+    _transform_sums(zero, _TWO, arguments, index)
+
+
+@inner
+def _sum_of_four(zero, arguments, index):
+    _transform_sums(zero, _FOUR, arguments, index)
+
+
+_WEIGHT_TASKS = {2: _weight_of_two, 4: _weight_of_four}
+_FORWARD_TASKS = {2: _forward_of_two, 4: _forward_of_four}
+_INPUT_TASKS = {2: _input_of_two, 4: _input_of_four}
+_STRIP_TASKS = {2: _strip_of_two, 4: _strip_of_four}
+_PART_TASKS = {2: _part_of_two, 4: _part_of_four}
+_CHUNK_TASKS = {2: _chunk_of_two, 4: _chunk_of_four}
+_SUM_TASKS = {2: _sum_of_two, 4: _sum_of_four}

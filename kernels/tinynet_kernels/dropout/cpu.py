@@ -6,6 +6,9 @@ from numba import prange
 from tinynet_kernels.compile import inner, kernel
 from tinynet_kernels.dropout.philox import KEY_STEPS, MULTIPLIERS, ROUNDS, scale, threshold
 from tinynet_kernels.memory import empty
+from tinynet_kernels.simd.parts import part
+from tinynet_kernels.simd.views import view
+from tinynet_kernels.tasks import run
 
 _COUNTERS = 1024  # per block; their words take 16 KiB
 _ELEMENTS = 16384  # per block of the backward pass
@@ -26,8 +29,15 @@ def keep_mask(like, shape, key, p):
 def forward(x, key, p):
     y, mask = empty(x.shape, x.dtype), empty(x.shape, np.bool_)
     if x.size:
-        keys = np.uint32(key[0]), np.uint32(key[1])
-        _drop(_flat(x), *keys, threshold(p), x.dtype.type(scale(p)), mask.reshape(-1), y.reshape(-1))
+        x, factor = np.ascontiguousarray(x), np.array(scale(p), x.dtype)
+        addresses = (array.ctypes.data for array in (x, mask, y, factor))
+        blocks = -(-x.size // (4 * _COUNTERS))
+        together = blocks if x.size < _ALONE else 1
+        arguments = *addresses, x.size, int(key[0]), int(key[1]), threshold(p), together
+        if x.size < _ALONE:
+            _drop_blocks(x.dtype.type(0), np.array(arguments, np.int64), 0)
+        else:
+            run(_drop_blocks, x.dtype, blocks, arguments)
     return y, mask
 
 
@@ -49,16 +59,14 @@ def _draw(key0, key1, threshold, mask):
         _draw_block(np.int64(block) * _COUNTERS, key0, key1, threshold, mask)
 
 
-@kernel
-def _drop(x, key0, key1, threshold, scale, mask, y):
-    counters = (x.size + 3) // 4
-    blocks = (counters + _COUNTERS - 1) // _COUNTERS
-    if x.size < _ALONE:
-        for block in range(blocks):
-            _drop_block(block * _COUNTERS, x, key0, key1, threshold, scale, mask, y)
-    else:
-        for block in prange(blocks):
-            _drop_block(np.int64(block) * _COUNTERS, x, key0, key1, threshold, scale, mask, y)
+@inner
+def _drop_blocks(zero, arguments, index):
+    """One task, see `tasks.run`: the blocks from ``index * together`` on."""
+    x_address, mask_address, y_address, factor, size, key0, key1, threshold, together = arguments[:9]
+    x, y = view(zero, x_address, size), view(zero, y_address, size)
+    mask, scale = view(False, mask_address, size), view(zero, factor, 1)[0]
+    for block in range(index * together, (index + 1) * together):
+        _drop_block(block * _COUNTERS, x, np.uint32(key0), np.uint32(key1), threshold, scale, mask, y)
 
 
 @inner
@@ -70,7 +78,7 @@ def _drop_block(first, x, key0, key1, threshold, scale, mask, y):
     for word in range(4):
         begin, end = word * counters + first, min(word * counters + last, x.size)
         if begin < end:
-            _multiply(x[begin:end], mask[begin:end], scale, y[begin:end])
+            _multiply(part(x, begin, end), part(mask, begin, end), scale, part(y, begin, end))
 
 
 @inner

@@ -13,7 +13,7 @@ __all__ = ["Blocking", "blocking"]
 # for the rows of a that pass by.
 _MOST_DEPTH = 256
 
-_MOST_ROWS = 20  # tiles; their rows of a, 240 × 256 elements, stay in the second-level cache
+_MOST_ROWS = 30  # tiles; their rows of a, 360 × 256 elements, stay in a second-level cache of 1 MiB
 _MOST_COLUMNS = 16  # tiles
 
 _TASKS_PER_THREAD = 4  # so that all threads finish at about the same time

@@ -8,16 +8,17 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 
-from tinynet_kernels.compile import kernel
+from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
 from tinynet_kernels.pool.winners import winner_dtype
+from tinynet_kernels.simd.parts import part
 from tinynet_kernels.simd.sweep import make_line
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 from tinynet_kernels.simd.window import ChosenSum, Maximum, ScaledSum
 from tinynet_kernels.strips import ALONE
 from tinynet_kernels.sweeps import PIXELS, backward_axis, contiguous, forward_axis, make_sweep
+from tinynet_kernels.tasks import run
 from tinynet_kernels.windows import Volume, window_counts
 
 _WIDE_BYTES = 4 * VECTOR_BYTES  # from so many channels on, two pixels are enough for a block
@@ -29,57 +30,84 @@ def max_forward(x, window, stride, padding, dilation):
     shape = (x.shape[0], *plan.shape)
     y, winners = empty(shape, x.dtype), empty(shape, winner_dtype(window))
     if y.size:
-        _max_forward(x.shape[0], _flat(x), _flat(y), _flat(winners), *plan.sweep)
+        x = np.ascontiguousarray(x)
+        task = _maximum_with_bytes if winners.itemsize == 1 else _maximum_with_integers
+        _run(task, plan, x, None, y, winners, is_small=x.size < ALONE)
     return y, winners
 
 
 def max_backward(gy, indices, input_size, window, stride, padding, dilation):
     size = (*input_size, gy.shape[-1])
     plan = _plan("chosen", backward_axis, size, window, stride, padding, dilation, gy.dtype)
-    return _gather(_gather_chosen, plan, gy, indices.astype(winner_dtype(window), copy=False))
+    return _sum_of_chosen(plan, gy, indices, winner_dtype(window))
 
 
 def max_gather(values, indices, window, stride, padding, dilation):
     size = values.shape[1:]
     plan = _plan("chosen", forward_axis, size, window, stride, padding, dilation, values.dtype)
-    return _gather(_gather_chosen, plan, values, indices.astype(winner_dtype(window), copy=False))
+    return _sum_of_chosen(plan, values, indices, winner_dtype(window))
 
 
 def average_forward(x, window, stride, padding, count_padding):
     dilation = (1,) * len(window)
     plan = _plan("scaled", forward_axis, x.shape[1:], window, stride, padding, dilation, x.dtype)
-    scale = _scale(x.shape[1:-1], window, stride, padding, count_padding, x.dtype)
-    return _gather(_gather_scaled, plan, x, scale)
+    return _scaled_sum(plan, x, _scale(x.shape[1:-1], window, stride, padding, count_padding, x.dtype))
 
 
 def average_backward(gy, input_size, window, stride, padding, count_padding):
     size, dilation = (*input_size, gy.shape[-1]), (1,) * len(window)
     plan = _plan("scaled", backward_axis, size, window, stride, padding, dilation, gy.dtype)
-    scale = _scale(input_size, window, stride, padding, count_padding, gy.dtype)
-    return _gather(_gather_scaled, plan, gy, scale)
+    return _scaled_sum(plan, gy, _scale(input_size, window, stride, padding, count_padding, gy.dtype))
 
 
-def _gather(gather, plan, source, beside):
-    target = empty((source.shape[0], *plan.shape), source.dtype)
-    if target.size:
-        gather(source.shape[0], _flat(source), _flat(beside), _flat(target), *plan.sweep)
-    return target
+def _sum_of_chosen(plan, values, winners, dtype):
+    y = empty((values.shape[0], *plan.shape), values.dtype)
+    if y.size:
+        values, winners = np.ascontiguousarray(values), np.ascontiguousarray(winners, dtype)
+        task = _sum_chosen_by_bytes if winners.itemsize == 1 else _sum_chosen_by_integers
+        _run(task, plan, values, winners, y, None, is_small=y.size < ALONE)
+    return y
 
 
-def _flat(array):
-    return np.ascontiguousarray(array).reshape(-1)
+def _scaled_sum(plan, values, scale):
+    y = empty((values.shape[0], *plan.shape), values.dtype)
+    if y.size:
+        values = np.ascontiguousarray(values)
+        _run(_sum_scaled, plan, values, scale, y, None, is_small=max(values.size, y.size) < ALONE)
+    return y
+
+
+def _run(task, plan, source, beside, target, extra, is_small):
+    """Computes `target` from the other arrays, all contiguous, or None where there is none."""
+    lines = len(source) * plan.lines
+    arguments = plan.table.copy()
+    addresses = [0 if array is None else array.ctypes.data for array in (source, beside, target, extra)]
+    together = lines if is_small else -(-lines // _TASKS)
+    arguments[:_OWN] = *addresses, lines, together
+    if is_small:
+        task(target.dtype.type(0), arguments, 0)
+    else:
+        run(task, target.dtype, -(-lines // together), arguments)
 
 
 class _Plan(NamedTuple):
-    """The shape of one sample of the result, and the `Sweep` that computes it."""
+    """What depends on the geometry alone.
+
+    Attributes:
+        shape: that of one sample of the result, (*spatial, C).
+        lines: how many a sample of the result has.
+        table: the arguments of the tasks: space for the first `_OWN`, which differ from call to call,
+            the numbers of planes, lines and runs of the `Sweep`, and the sweep itself.
+    """
 
     shape: tuple
-    sweep: tuple
+    lines: int
+    table: np.ndarray
 
 
 @lru_cache(maxsize=512)
 def _plan(operation, make_axis, size, window, stride, padding, dilation, dtype):
-    """What depends on the geometry alone; `size` is that of the larger array, (*spatial, C)."""
+    """The `_Plan` for a geometry; `size` is that of the larger array, (*spatial, C)."""
     *size, channels = size
     volume = Volume(size, window, stride, padding, dilation)
     arguments = (volume.input, volume.kernel, volume.stride, volume.before, volume.dilation, volume.output)
@@ -94,54 +122,80 @@ def _plan(operation, make_axis, size, window, stride, padding, dilation, dtype):
     others = {"maximum": {"extra": winners}, "chosen": {"beside": winners}, "scaled": {"beside": scale}}
     pixels = _WIDE_PIXELS if channels * dtype.itemsize >= _WIDE_BYTES else PIXELS
     sweep = make_sweep(axes, volume.kernel, channels, source, target, **others[operation], pixels=pixels)
-    return _Plan((*sizes[1][3 - len(size) :], channels), sweep)
+    sizes_of_tables = len(sweep.planes), len(sweep.lines), len(sweep.runs)
+    table = np.concatenate(
+        [np.zeros(_OWN, np.int64), np.array(sizes_of_tables, np.int64), *(part.reshape(-1) for part in sweep)]
+    )
+    return _Plan((*sizes[1][3 - len(size) :], channels), len(sweep.planes) * len(sweep.lines), table)
 
 
 @lru_cache(maxsize=512)
 def _scale(input_size, window, stride, padding, count_padding, dtype):
-    """What the sum over each window is multiplied with."""
-    return (1.0 / window_counts(input_size, window, stride, padding, count_padding)).astype(dtype)
+    """What the sum over each window is multiplied with, contiguous."""
+    return np.ascontiguousarray(
+        1.0 / window_counts(input_size, window, stride, padding, count_padding), dtype
+    )
 
+
+_OWN = 6  # arguments of a task that are not the same in all calls with one geometry
+_TASKS = 64  # of one call, at most about so many
 
 _maximum = make_line(Maximum, _WIDE_PIXELS, narrow_vectors=1)
 _chosen_sum = make_line(ChosenSum, _WIDE_PIXELS, narrow_vectors=1)
-_scaled_sum = make_line(ScaledSum, _WIDE_PIXELS, narrow_vectors=1)
+_weighted_sum = make_line(ScaledSum, _WIDE_PIXELS, narrow_vectors=1)
 
 
-@kernel
-def _max_forward(images, x, y, winners, planes, lines, runs, steps):
-    zero, mark = y.dtype.type(0), winners.dtype.type(0)
-    source, target, extra = x.ctypes.data, y.ctypes.data, winners.ctypes.data
-    tasks = images * planes.shape[0] * lines.shape[0]
-    if x.size < ALONE:
-        for task in range(tasks):
-            _maximum(zero, mark, task, planes, lines, runs, steps, source, 0, target, extra, zero)
-    else:
-        for task in prange(tasks):
-            _maximum(zero, mark, task, planes, lines, runs, steps, source, 0, target, extra, zero)
+@inner
+def _maximum_with_bytes(zero, arguments, index):
+    """One task, see `tasks.run`: some lines, as all others below."""
+    source, beside, target, extra, total, together = arguments[:_OWN]
+    planes, lines, runs, steps = _tables(arguments)
+    for at in range(index * together, min((index + 1) * together, total)):
+        _maximum(zero, np.uint8(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
 
 
-@kernel
-def _gather_chosen(images, values, winners, y, planes, lines, runs, steps):
-    zero, mark = y.dtype.type(0), winners.dtype.type(0)
-    source, beside, target = values.ctypes.data, winners.ctypes.data, y.ctypes.data
-    tasks = images * planes.shape[0] * lines.shape[0]
-    if y.size < ALONE:
-        for task in range(tasks):
-            _chosen_sum(zero, mark, task, planes, lines, runs, steps, source, beside, target, 0, zero)
-    else:
-        for task in prange(tasks):
-            _chosen_sum(zero, mark, task, planes, lines, runs, steps, source, beside, target, 0, zero)
+@inner
+def _maximum_with_integers(zero, arguments, index):
+    source, beside, target, extra, total, together = arguments[:_OWN]
+    planes, lines, runs, steps = _tables(arguments)
+    for at in range(index * together, min((index + 1) * together, total)):
+        _maximum(zero, np.int32(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
 
 
-@kernel
-def _gather_scaled(images, values, scale, y, planes, lines, runs, steps):
-    zero = y.dtype.type(0)
-    source, beside, target = values.ctypes.data, scale.ctypes.data, y.ctypes.data
-    tasks = images * planes.shape[0] * lines.shape[0]
-    if max(values.size, y.size) < ALONE:
-        for task in range(tasks):
-            _scaled_sum(zero, 0, task, planes, lines, runs, steps, source, beside, target, 0, zero)
-    else:
-        for task in prange(tasks):
-            _scaled_sum(zero, 0, task, planes, lines, runs, steps, source, beside, target, 0, zero)
+@inner
+def _sum_chosen_by_bytes(zero, arguments, index):
+    source, beside, target, extra, total, together = arguments[:_OWN]
+    planes, lines, runs, steps = _tables(arguments)
+    for at in range(index * together, min((index + 1) * together, total)):
+        _chosen_sum(zero, np.uint8(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+
+
+@inner
+def _sum_chosen_by_integers(zero, arguments, index):
+    source, beside, target, extra, total, together = arguments[:_OWN]
+    planes, lines, runs, steps = _tables(arguments)
+    for at in range(index * together, min((index + 1) * together, total)):
+        _chosen_sum(zero, np.int32(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+
+
+@inner
+def _sum_scaled(zero, arguments, index):
+    source, beside, target, extra, total, together = arguments[:_OWN]
+    planes, lines, runs, steps = _tables(arguments)
+    for at in range(index * together, min((index + 1) * together, total)):
+        _weighted_sum(zero, 0, at, planes, lines, runs, steps, source, beside, target, extra, zero)
+
+
+@inner(cache=False)
+def _tables(arguments):
+    """The four arrays of the `Sweep` among the arguments of a task, not counted as references to these."""
+    planes, lines, runs = arguments[_OWN : _OWN + 3]
+    lines_at = _OWN + 3 + planes * 6
+    runs_at = lines_at + lines * 6
+    steps_at = runs_at + runs * 7
+    return (
+        part(arguments, _OWN + 3, lines_at).reshape((planes, 6)),
+        part(arguments, lines_at, runs_at).reshape((lines, 6)),
+        part(arguments, runs_at, steps_at).reshape((runs, 7)),
+        part(arguments, steps_at, arguments.size),
+    )

@@ -11,7 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from tinynet_kernels.compile import inner
-from tinynet_kernels.simd.memory import copy_element, copy_row, element_bytes
+from tinynet_kernels.simd.memory import copy_element, copy_row, copy_run, element_bytes
 from tinynet_kernels.simd.vectors import VECTOR_BYTES, WIDTH_BYTES
 
 __all__ = ["copy_rows", "copy_transposed", "make_transpose"]
@@ -79,14 +79,14 @@ def copy_rows(zero, source, source_row, target, target_row, rows, columns):
     Writes nothing between the rows of the target.
     """
     size = element_bytes(zero)
-    row_bytes = columns * size
-    whole_bytes = row_bytes // WIDTH_BYTES * WIDTH_BYTES
+    whole_bytes = columns * size // WIDTH_BYTES * WIDTH_BYTES
+    rest = columns - whole_bytes // size
     for m in range(rows):
         row_source, row_target = source + m * source_row, target + m * target_row
         for offset in range(0, whole_bytes, WIDTH_BYTES):
             copy_row(zero, row_source + offset, row_target + offset)
-        for offset in range(whole_bytes, row_bytes, size):
-            copy_element(zero, row_source + offset, row_target + offset)
+        if rest > 0:
+            copy_run(zero, row_source + whole_bytes, row_target + whole_bytes, rest)
 
 
 @inner(cache=False)

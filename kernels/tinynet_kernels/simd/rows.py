@@ -1,6 +1,7 @@
 """A band of a product: any number of rows, and columns up to the width of a register tile.
 
-The rows are cut from the top into tiles of 12 (or 6); what remains takes one or two smaller tiles. Columns
+The rows are cut from the top into tiles of 12 (or 6); what remains, up to 15, takes tiles of about five rows,
+since a multiply-add takes four cycles and fewer rows than that would leave the processor waiting. Columns
 that do not fill the tile are masked: the processor then neither reads nor writes the lanes beyond them.
 
 Numba puts a copy of every function into each function that calls it, and compiles it again there. The tiles
@@ -31,15 +32,17 @@ def _make_band(vectors, masked):
     @inner(cache=False)
     def band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
         b_outer = depth * b_step
-        while rows >= TALLEST:
+        while rows == TALLEST or rows >= TALLEST + 4:
             tallest(
                 zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish
             )
             a, c, rows = a + TALLEST * a_row, c + TALLEST * c_row, rows - TALLEST
-        if rows >= 6:
+        while rows > 6:
+            five(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
+            a, c, rows = a + 5 * a_row, c + 5 * c_row, rows - 5
+        if rows == 6:
             six(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-            a, c, rows = a + 6 * a_row, c + 6 * c_row, rows - 6
-        if rows == 5:
+        elif rows == 5:
             five(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
         elif rows == 4:
             four(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)

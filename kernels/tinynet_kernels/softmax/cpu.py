@@ -42,7 +42,8 @@ def first_wrong_target(targets, classes, ignore_index):
 def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothing):
     losses, log_normalizer = np.empty(len(logits), logits.dtype), np.empty(len(logits), logits.dtype)
     if losses.size:
-        _cross_entropy_forward(
+        compute = _losses if logits.size < _ALONE else _losses_in_parallel
+        compute(
             _flat(logits),
             _as_int64(targets),
             ignore_index is not None,
@@ -58,7 +59,8 @@ def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothin
 def cross_entropy_backward(gy, logits, log_normalizer, targets, class_weights, ignore_index, smoothing):
     gradient = empty(logits.shape, logits.dtype)
     if gradient.size:
-        _cross_entropy_backward(
+        compute = _gradients if logits.size < _ALONE else _gradients_in_parallel
+        compute(
             np.ascontiguousarray(gy),
             _flat(logits),
             np.ascontiguousarray(log_normalizer),
@@ -174,19 +176,20 @@ def _counted_target(target, ignores, ignore_index):
     return -1 if ignores and target == ignore_index else target
 
 
-@kernel
-def _cross_entropy_forward(
-    logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer
-):
+@inner
+def _losses(logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer):
     C = weights.size
-    if logits.size < _ALONE:
-        for m in range(targets.size):
-            target = _counted_target(targets[m], ignores, ignore_index)
-            losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
-    else:
-        for m in prange(targets.size):
-            target = _counted_target(targets[m], ignores, ignore_index)
-            losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
+    for m in range(targets.size):
+        target = _counted_target(targets[m], ignores, ignore_index)
+        losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
+
+
+@kernel
+def _losses_in_parallel(logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer):
+    C = weights.size
+    for m in prange(targets.size):
+        target = _counted_target(targets[m], ignores, ignore_index)
+        losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
 
 
 @inner
@@ -204,21 +207,24 @@ def _row_loss(row, target, weights, smoothing):
     return loss, maximum + log_sum
 
 
+@inner
+def _gradients(gy, logits, log_normalizer, targets, ignores, ignore_index, weights, smoothing, gradient):
+    C = weights.size
+    for m in range(targets.size):
+        target = _counted_target(targets[m], ignores, ignore_index)
+        row, result = _row(logits, m, C), _row(gradient, m, C)
+        _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
+
+
 @kernel
-def _cross_entropy_backward(
+def _gradients_in_parallel(
     gy, logits, log_normalizer, targets, ignores, ignore_index, weights, smoothing, gradient
 ):
     C = weights.size
-    if logits.size < _ALONE:
-        for m in range(targets.size):
-            target = _counted_target(targets[m], ignores, ignore_index)
-            row, result = _row(logits, m, C), _row(gradient, m, C)
-            _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
-    else:
-        for m in prange(targets.size):
-            target = _counted_target(targets[m], ignores, ignore_index)
-            row, result = _row(logits, m, C), _row(gradient, m, C)
-            _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
+    for m in prange(targets.size):
+        target = _counted_target(targets[m], ignores, ignore_index)
+        row, result = _row(logits, m, C), _row(gradient, m, C)
+        _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
 
 
 @inner
