@@ -14,6 +14,7 @@ from tinynet import backend
 from tinynet.autograd import versions
 from tinynet.autograd.mode import per_thread
 from tinynet.errors import ArgumentError, DTypeError, GraphError, ShapeError
+from tinynet_kernels import memory
 
 __all__ = ["Tensor", "as_tensor", "from_dlpack", "tensor"]
 
@@ -233,7 +234,7 @@ class Tensor:
         """Adds `gradient`, an array that others may hold as well, to ``grad``."""
         grad = self.grad
         if grad is None:
-            self.grad = Tensor(gradient.astype(self.data.dtype))
+            self.grad = Tensor(_copied(gradient, self.data.dtype))
         elif grad.requires_grad:
             self.grad = Tensor(grad.data + gradient)  # others may look at the recorded one
         else:
@@ -281,6 +282,15 @@ def _keep_gradient_of(reference):
             tensor.grad = gradient if gradient.requires_grad else Tensor(gradient.data.copy())
 
     return keep
+
+
+def _copied(array, dtype):
+    """A copy; if it is large, in memory that is used again when it dies."""
+    if array.nbytes < memory.SMALLEST or type(array) is not ndarray:
+        return array.astype(dtype)
+    copy = memory.empty(array.shape, dtype)
+    copy[...] = array
+    return copy
 
 
 def _plain(value):
