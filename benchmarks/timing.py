@@ -103,13 +103,15 @@ def machine(*packages):
         except metadata.PackageNotFoundError:
             versions[package] = None
     settings = ("GOMP_", "KMP_", "MKL_", "NUMBA_", "OMP_", "OPENBLAS_")
+    chosen = {name: value for name, value in os.environ.items() if name.startswith(settings)}
+    chosen.pop("NUMBA_CACHE_DIR", None)  # says where, not how
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
-        "environment": {name: value for name, value in os.environ.items() if name.startswith(settings)},
+        "environment": chosen,
     }
 
 
