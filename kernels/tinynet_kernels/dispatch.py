@@ -11,7 +11,7 @@ __all__ = ["TAKES", "Family", "array_module", "is_strict", "pinned"]
 
 TAKES = ("reference", "cpu", "strict", "fast")
 
-_CPU_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 _pinned_take = ContextVar("pinned_take", default=None)
 
@@ -94,6 +94,12 @@ class Family:
 
 def _is_served_by_cpu(arrays):
     dtype = arrays[0].dtype
-    return dtype in _CPU_DTYPES and all(
-        isinstance(array, np.ndarray) and array.dtype == dtype for array in arrays
-    )
+    # NumPy has one object for each of the common dtypes; one that is made otherwise is as good, but rare.
+    if dtype is not _FLOAT32 and dtype is not _FLOAT64 and dtype not in (_FLOAT32, _FLOAT64):
+        return False
+    for array in arrays:
+        if array.dtype is not dtype and array.dtype != dtype:
+            return False
+        if type(array) is not np.ndarray and not isinstance(array, np.ndarray):
+            return False
+    return True

@@ -14,9 +14,9 @@ Here a dead array's memory goes to a pool, from which the next array of about th
     block   a piece of memory, as large as its size class; it is either leased or idle
 
 Sizes are rounded up to one of eight classes between two powers of two, which wastes at most an eighth.
-Where a class has no idle block, a larger one serves, up to twice the size: more memory in all would have to
-be kept if every class had its own. An idle block that nobody wanted while `_PATIENCE` others were handed out
-is freed: a large model that is gone doesn't occupy memory for ever.
+Where a class has no idle block, a larger one serves, up to four times the size: more memory in all would
+have to be kept if every class had its own. An idle block that nobody wanted while `_PATIENCE` others were
+handed out is freed: a large model that is gone doesn't occupy memory for ever.
 """
 
 import ctypes
@@ -29,13 +29,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["SMALLEST", "Statistics", "calculate", "empty", "release", "reset_peak", "statistics", "zeros"]
+__all__ = [
+    "SMALLEST",
+    "Statistics",
+    "calculate",
+    "empty",
+    "is_lease",
+    "release",
+    "reset_peak",
+    "statistics",
+    "zeros",
+]
 
 SMALLEST = 64 * 1024  # bytes; below, malloc keeps the memory by itself and is faster
 
 _ALIGNMENT = 4096  # a page: no vector crosses a cache line
 _CLASS_BITS = 3  # size classes between two powers of two, as a power of two
-_LARGEST_RATIO = 2  # of the block that serves to the size asked for
+_LARGEST_RATIO = 4  # of the block that serves to the size asked for
 _PATIENCE = 2048  # requests
 
 
@@ -99,6 +109,11 @@ def calculate(ufunc, *arrays):
     return ufunc(*arrays, out=empty(shape, first.dtype))
 
 
+def is_lease(base):
+    """Whether an array's ``base`` says that its memory is its own, and came from the pool."""
+    return type(base) in _pool.lease_types
+
+
 def statistics():
     """How much memory the arrays of `empty` and `zeros` take, as `Statistics`."""
     return _pool.statistics()
@@ -146,6 +161,7 @@ class _Pool:
 
     def __init__(self):
         self.classes = {}
+        self.lease_types = set()
         # A lease may end anywhere, also in the middle of the methods below. It only puts its block here,
         # which is one atomic step; the next request takes account of it.
         self.returned = deque()
@@ -190,6 +206,7 @@ class _Pool:
 
     def new_class(self, size):
         size_class = self.classes[size] = _SizeClass(size, self.returned.append)
+        self.lease_types.add(size_class.lease_type)
         return size_class
 
     def new_block(self, size_class):

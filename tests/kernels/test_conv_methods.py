@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet_kernels import conv, pinned
-from tinynet_kernels.conv import direct, reference, unfolded, windowed
+from tinynet_kernels.conv import direct, folded, pointwise, reference, unfolded, windowed
 
 few = settings(deadline=None, derandomize=True, max_examples=80)
 
@@ -71,6 +71,18 @@ def test_direct_with_many_channels_equals_the_reference(c):
     _check_direct(c)
 
 
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(c=convolutions(), depth=st.sampled_from([1, 6, 40]), partial_bytes=st.sampled_from([1, 4000, 8 << 20]))
+def test_direct_in_parts_of_the_sum_equals_the_reference(c, depth, partial_bytes):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(direct, "_PART_DEPTH", depth)
+        patch.setattr(direct, "_FEW_POSITIONS", 1 << 20)
+        patch.setattr(direct, "_PARTIAL_BYTES", partial_bytes)
+        direct._weight_blocking.cache_clear()
+        _check_direct(c)
+    direct._weight_blocking.cache_clear()
+
+
 def _check_direct(c):
     for bias, activation in ((None, None), (c.bias, None), (c.bias, "relu"), (None, "relu")):
         arguments = c.x, c.weight, *c.window, c.groups, bias, activation
@@ -79,6 +91,50 @@ def _check_direct(c):
     assert_close(direct.input_gradient(*arguments), reference.input_gradient(*arguments))
     arguments = c.x, c.gy, c.kernel, *c.window, c.groups
     assert_close(direct.weight_gradient(*arguments), reference.weight_gradient(*arguments))
+
+
+@few
+@given(c=convolutions(), bytes_of_sums=st.sampled_from([1, 4000, 1 << 20]))
+def test_folded_equals_the_reference_in_tasks_of_any_size(c, bytes_of_sums):
+    _check_folded(c, bytes_of_sums)
+
+
+@settings(deadline=None, derandomize=True, max_examples=15)
+@given(c=convolutions(most_dimensions=2, most_channels=100))
+def test_folded_with_many_channels_equals_the_reference(c):
+    _check_folded(c, folded._SUMS_BYTES)
+
+
+def _check_folded(c, bytes_of_sums):
+    arguments = c.gy, c.weight, c.size, *c.window, c.groups
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folded, "_SUMS_BYTES", bytes_of_sums)
+        folded._owned.cache_clear()
+        found = folded.input_gradient(*arguments)
+    folded._owned.cache_clear()
+    assert_close(found, reference.input_gradient(*arguments))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [32, 40, 64])
+def test_large_results_are_folded_alike(channels, dtype, monkeypatch):
+    random = np.random.default_rng(0)
+    gy = random.standard_normal((3, 9, 8, 24)).astype(dtype)
+    weight = random.standard_normal((3, 3, channels, 24)).astype(dtype)
+    arguments = gy, weight, (18, 16), (2, 2), ((1, 1), (1, 1)), (1, 1), 1
+    expected = folded.input_gradient(*arguments)
+    monkeypatch.setattr(folded, "LARGE", 1)
+    np.testing.assert_array_equal(folded.input_gradient(*arguments), expected)
+
+
+def test_folded_gradients_of_an_image_are_alike_in_every_batch():
+    random = np.random.default_rng(0)
+    gy = random.standard_normal((9, 6, 6, 40), dtype=np.float32)
+    weight = random.standard_normal((5, 3, 70, 40), dtype=np.float32)
+    arguments = weight, (15, 13), (2, 2), ((0, 0), (0, 0)), (1, 1), 1
+    whole = folded.input_gradient(gy, *arguments)
+    for n in (0, 4, 8):
+        np.testing.assert_array_equal(folded.input_gradient(gy[n : n + 1], *arguments)[0], whole[n])
 
 
 @few
@@ -91,6 +147,63 @@ def test_windowed_equals_the_reference(c):
     assert_close(windowed.weight_gradient(c.x, c.gy, c.kernel, *c.window), expected)
     expected = reference.input_gradient(c.gy, c.weight, c.size, *c.window, 1)
     assert_close(windowed.input_gradient(c.gy, c.weight, c.size, *c.window), expected)
+
+
+@few
+@given(
+    shape=st.tuples(st.integers(1, 900), st.integers(1, 70), st.integers(1, 70)),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    is_past_cache=st.booleans(),
+)
+def test_pointwise_equals_the_reference(shape, dtype, is_past_cache):
+    pixels, depth, columns = shape
+    random = np.random.default_rng(pixels)
+    x = random.standard_normal((1, pixels, depth)).astype(dtype)
+    weight = random.standard_normal((1, depth, columns)).astype(dtype)
+    bias = random.standard_normal(columns).astype(dtype)
+    transposed = np.ascontiguousarray(weight[0].T)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pointwise, "LARGE", 1 if is_past_cache else 1 << 40)
+        for b, activation in ((None, None), (bias, None), (bias, "relu"), (None, "relu")):
+            expected = reference.forward(x, weight, (1,), ((0, 0),), (1,), 1, b, activation)
+            assert_close(pointwise.product(x, weight[0], False, b, activation), expected)
+            assert_close(pointwise.product(x, transposed, True, b, activation), expected)
+
+
+def test_large_images_with_few_channels_go_pointwise(compare_takes):
+    random = np.random.default_rng(0)
+    x = random.standard_normal((7, 100, 101, 8), dtype=np.float32)
+    weight = random.standard_normal((1, 1, 8, 64), dtype=np.float32)
+    bias = random.standard_normal(64, dtype=np.float32)
+    window = ((1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    assert conv.plan("forward", x.shape, weight.shape, *window).name == "pointwise"
+    y = compare_takes(conv.forward, x, weight, *window, bias, "relu")
+    compare_takes(conv.input_gradient, y, weight, x.shape[1:-1], *window)
+
+
+def test_results_of_folding_parts_and_pixels_do_not_depend_on_the_number_of_threads(monkeypatch):
+    numba = pytest.importorskip("numba")
+    before = numba.get_num_threads()
+    if before == 1:
+        pytest.skip("there is only one thread here")
+    monkeypatch.setattr(direct, "_PART_DEPTH", 100)
+    random = np.random.default_rng(0)
+    x = random.standard_normal((5, 19, 17, 40), dtype=np.float32)
+    weight = random.standard_normal((5, 4, 40, 70), dtype=np.float32)
+    window = ((2, 3), ((1, 0), (0, 2)), (1, 1), 1)
+
+    def results():
+        y = direct.forward(x, weight, *window)
+        gx = folded.input_gradient(y, weight, (19, 17), *window)
+        return y, gx, pointwise.product(x, weight[0, 0])
+
+    try:
+        numba.set_num_threads(1)
+        alone = results()
+    finally:
+        numba.set_num_threads(before)
+    for a, b in zip(alone, results(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @few
@@ -131,7 +244,7 @@ def test_relu_keeps_nan():
 def test_direct_convolves_an_image_alike_in_every_batch():
     random = np.random.default_rng(0)
     x = random.standard_normal((9, 13, 11, 40), dtype=np.float32)
-    for kernel, stride in (((3, 3), (1, 1)), ((5, 3), (2, 1)), ((1, 1), (1, 1))):
+    for kernel, stride in (((3, 3), (1, 1)), ((5, 3), (2, 1)), ((1, 1), (1, 1)), ((11, 10), (1, 1))):
         weight = random.standard_normal((*kernel, 40, 70), dtype=np.float32)
         window = (stride, ((1, 1), (1, 1)), (1, 1), 1)
         whole = direct.forward(x, weight, *window)
@@ -157,6 +270,9 @@ ORDINARY = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "
         ("forward", 1, (5, 5, 1, 6), {}, "windowed"),
         ("input_gradient", 1, (5, 5, 1, 6), {}, "windowed"),
         ("input_gradient", 16, (5, 3, 16, 6), {}, "direct"),
+        ("input_gradient", 64, (3, 3, 64, 64), {"stride": (2, 2)}, "folded"),
+        ("input_gradient", 64, (1, 1, 64, 128), {"stride": (2, 2), "padding": ((0, 0), (0, 0))}, "folded"),
+        ("input_gradient", 64, (5, 5, 64, 64), {}, "folded"),
         ("weight_gradient", 3, (7, 7, 3, 64), {"stride": (2, 2)}, "windowed"),
     ],
 )
@@ -165,6 +281,12 @@ def test_the_plan_goes_by_the_shape(operation, channels, weight_shape, changes, 
     chosen = conv.plan(operation, x_shape, weight_shape, **{**ORDINARY, **changes})
     assert chosen.name == expected
     assert chosen.reason
+
+
+def test_the_plan_says_how_many_zeros_folding_saves():
+    window = {**ORDINARY, "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+    chosen = conv.plan("input_gradient", (16, 20, 20, 256), (9, 9, 256, 256), **window)
+    assert str(chosen) == "folded: direct would multiply 2.78 times as much, the rest by zeros"
 
 
 def test_strict_plans_do_without_f43():

@@ -6,15 +6,31 @@ import pytest
 numba = pytest.importorskip("numba")
 
 from tinynet_kernels.compile import inner  # noqa: E402
-from tinynet_kernels.simd.exponential import exponential  # noqa: E402
+from tinynet_kernels.simd.exponential import exponential, exponential_minus_one  # noqa: E402
 from tinynet_kernels.simd.ordering import from_ordered_integer, ordered_integer  # noqa: E402
 from tinynet_kernels.simd.parts import part  # noqa: E402
+from tinynet_kernels.simd.polynomial import make_polynomial  # noqa: E402
 
 
 @inner(cache=False)
 def exponentials(x, y):
     for i in range(x.size):
         y[i] = exponential(x[i])
+
+
+@inner(cache=False)
+def exponentials_minus_one(x, y):
+    for i in range(x.size):
+        y[i] = exponential_minus_one(x[i])
+
+
+@inner(cache=False)
+def polynomials(x, y):
+    for i in range(x.size):
+        y[i] = cubic(x[i])
+
+
+cubic = make_polynomial(2, -3, 0, 0.5)
 
 
 @inner(cache=False)
@@ -42,6 +58,26 @@ def test_error_in_units_in_the_last_place(dtype, low, high, units):
     exponentials(x, y)
     exact = np.exp(x.astype(np.longdouble))
     assert (np.abs(y - exact) / np.spacing(exact.astype(dtype))).max() < units
+
+
+@pytest.mark.parametrize(("dtype", "high"), [(np.float32, 88.7), (np.float64, 709.7)])
+def test_minus_one_keeps_its_digits_near_zero(dtype, high):
+    sizes = np.geomspace(np.finfo(dtype).tiny, 1, 30_001)
+    x = np.concatenate([-sizes, sizes, np.linspace(-50, high, 100_001), [-0.0, -1e30]]).astype(dtype)
+    y = np.empty_like(x)
+    exponentials_minus_one(x, y)
+    exact = np.expm1(x.astype(np.longdouble))
+    assert (np.abs(y - exact) / np.spacing(np.abs(exact).astype(dtype))).max() < 4
+    exponentials_minus_one(np.array([np.nan, np.inf], dtype), y[:2])
+    np.testing.assert_array_equal(y[:2], [np.nan, np.inf])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_polynomial(dtype):
+    x = np.array([0, 1, -2, 0.25], dtype)
+    y = np.empty_like(x)
+    polynomials(x, y)
+    np.testing.assert_array_equal(y, 2 * x**3 - 3 * x**2 + np.array(0.5, dtype))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -284,6 +284,12 @@ def test_long_sums_are_made_in_parts(depth, dtype, compare_takes):
     compare_takes(matmul.product, np.ascontiguousarray(a.T), b)
 
 
+def test_long_sums_are_made_in_parts_behind_leading_axes_of_one(compare_takes):
+    assert cpu._parts(1, 3, 4096) > 1
+    compare_takes(matmul.product, normal((1, 1, 1, 4096), np.float32), normal((4096, 3), np.float32, 1))
+    compare_takes(matmul.product, normal((1, 4, 4096), np.float32), normal((1, 4096, 3), np.float32, 1))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("features", "vector_bytes"), [("+sse2", 16), ("+avx,+avx2,+fma", 32)], ids=["SSE2", "AVX2"]

@@ -45,12 +45,12 @@ class TestReuse:
         where = address(memory.empty((1000, 100)))
         assert address(memory.empty((100, 1001))) == where
 
-    def test_a_larger_block_serves_up_to_twice_the_size(self):
+    def test_a_larger_block_serves_up_to_four_times_the_size(self):
         where = address(memory.empty((1000, 200)))
-        array = memory.empty((1000, 101))
+        array = memory.empty((1000, 60))
         assert address(array) == where
         del array
-        assert address(memory.empty((1000, 90))) != where
+        assert address(memory.empty((1000, 45))) != where
 
     def test_the_smallest_block_that_is_large_enough_serves(self):
         arrays = [memory.empty((1000, columns)) for columns in (190, 150, 170)]

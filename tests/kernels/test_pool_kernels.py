@@ -63,6 +63,22 @@ def test_takes_agree_on_average(p, count_padding, compare_takes):
     np.testing.assert_allclose(np.vdot(gx, p.x), np.vdot(gy, y), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [1, 3, 6, 16, 20, 48, 64, 70])
+@pytest.mark.parametrize(
+    ("size", "stride"), [((8, 12), (2, 3)), ((9, 14), (2, 3)), ((11, 11), (4, 4)), ((2, 9), (2, 3))]
+)
+def test_takes_agree_where_windows_do_not_overlap(channels, size, stride, dtype, compare_takes):
+    geometry = ((2, 3), stride, ((0, 0), (0, 0)))
+    random = np.random.default_rng(channels)
+    x = np.round(random.standard_normal((3, *size, channels)).astype(dtype), 1)
+    y, indices = compare_takes(pool.max_forward, x, *geometry, (1, 1))
+    gy = random.standard_normal(y.shape).astype(dtype)
+    compare_takes(pool.max_backward, gy, indices, size, *geometry, (1, 1))
+    compare_takes(pool.average_forward, x, *geometry, True)
+    compare_takes(pool.average_backward, gy, size, *geometry, True)
+
+
 @few
 @given(p=poolings())
 def test_max_is_the_first_largest_element_inside(p):

@@ -120,6 +120,26 @@ def test_pooling_stays_within_its_arrays(channels, dtype, same):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", CHANNELS)
+def test_spreading_stays_within_its_windows(channels, dtype, same):
+    geometry = ((2, 3), (2, 4), ((0, 0), (0, 0)), (1, 1))
+    x = np.random.default_rng(0).standard_normal((2, 7, 12, channels)).astype(dtype)
+    with pinned("reference"):
+        y, winners = pool.max_forward(x, *geometry)
+        gx = pool.max_backward(y, winners, (7, 12), *geometry)
+    plan = cpu._plan("spread chosen", forward_axis, x.shape[1:], *geometry, x.dtype)
+    values, _ = guarded(y, np.nan)
+    marks, _ = guarded(winners, MAGIC)
+    target, buffer = guarded(np.full_like(x, MAGIC), MAGIC)
+    values, target = values.reshape(y.shape), target.reshape(x.shape)
+    cpu._run(cpu._spread_chosen, plan, target, None, values, marks, is_small=False)
+    checked(buffer, x.size)
+    np.testing.assert_array_equal(target[:, 6:], MAGIC)
+    np.testing.assert_array_equal(target[:, :, 3::4], MAGIC)
+    same(np.where(target == MAGIC, 0, target), gx)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("channels", CHANNELS[1:])
 def test_depthwise_convolution_stays_within_its_arrays(channels, dtype, same):
     kernel, *window = GEOMETRY

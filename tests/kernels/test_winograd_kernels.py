@@ -82,7 +82,7 @@ def assert_close(c, tile, found=None):
 @pytest.fixture(params=["by tiles", "by strips"])
 def way(request, monkeypatch):
     """Lets the forward operation, and the input gradient, take one of the two ways."""
-    monkeypatch.setattr(winograd, "_is_by_strips", lambda tiles, outputs: request.param == "by strips")
+    monkeypatch.setattr(winograd, "is_by_strips", lambda tiles, outputs: request.param == "by strips")
     return request.param
 
 
@@ -194,9 +194,19 @@ def test_accuracy_with_many_channels(tile):
     assert_close(example((2, 14, 14, 256), 256, ((1, 1), (1, 1)), np.float32), tile)
 
 
-def test_weight_gradients_add_up_chunks(monkeypatch):
+@pytest.fixture
+def in_chunks(monkeypatch):
+    """Lets weight gradients by blocks take as few tiles at a time as possible."""
     monkeypatch.setattr(winograd, "_CHUNK_BYTES", 0)
-    assert_close(example((4, 17, 17, 40), 33, ((1, 1), (1, 1)), np.float32), 4)
+    monkeypatch.setattr(winograd, "_LARGE_CHUNK_BYTES", 0)
+
+
+@pytest.mark.parametrize("tile", transforms.TILES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("channels", [(40, 33), (3, 71), (131, 1), (200, 100)], ids=str)
+def test_weight_gradients_add_up_chunks(in_chunks, tile, dtype, channels):
+    inputs, outputs = channels
+    assert_close(example((4, 17, 13, inputs), outputs, ((1, 1), (1, 0)), dtype), tile)
 
 
 def test_a_sum_over_more_tiles_than_the_longest():
@@ -260,8 +270,20 @@ def test_nan_and_infinity_are_not_lost(way):
     assert (np.delete(y, 7, axis=-1) == 0).all()
 
 
-@pytest.mark.parametrize("shape", [(8, 20, 20, 40, 40), (3, 4, 4, 70, 300), (4, 12, 12, 160, 160)], ids=str)
+THREADED_SHAPES = [(8, 20, 20, 40, 40), (3, 4, 4, 70, 300), (4, 12, 12, 160, 160)]
+
+
+@pytest.mark.parametrize("shape", THREADED_SHAPES, ids=str)
 def test_results_do_not_depend_on_the_number_of_threads(shape):
+    _check_threads(shape)
+
+
+@pytest.mark.parametrize("shape", THREADED_SHAPES, ids=str)
+def test_results_in_chunks_do_not_depend_on_the_number_of_threads(in_chunks, shape):
+    _check_threads(shape)
+
+
+def _check_threads(shape):
     numba = pytest.importorskip("numba")
     before = numba.get_num_threads()
     if before == 1:

@@ -1,9 +1,12 @@
 """Flat buffers: parameters and gradients side by side in one array."""
 
+import copy
+
 import numpy as np
 import pytest
 
-from tinynet import nn
+from tinynet import Tensor, grad, nn
+from tinynet import functional as F
 from tinynet.nn.parameter import flatten, runs
 
 
@@ -144,3 +147,100 @@ def test_small_and_empty_parameters(shape):
     flatten(parameters)
     assert parameters[0].shape == shape
     assert parameters[1].data.tolist() == [1, 1, 1, 1]
+
+
+@pytest.fixture(params=["linear", "convolution"])
+def layer(request):
+    """A layer whose parameters are at home, and an input for it."""
+    made = nn.Linear(40, 30) if request.param == "linear" else nn.Conv2d(4, 6, 3)
+    shape = (50, 40) if request.param == "linear" else (2, 8, 8, 4)
+    flatten(made.parameters())
+    return made, Tensor(np.random.default_rng(0).standard_normal(shape).astype(np.float32))
+
+
+def written_at_home(layer, run):
+    """Whether the operation itself wrote the gradient of the weight into the buffer while `run` ran."""
+    weight, arrays = layer.weight, []
+    accumulate = type(weight).accumulate_gradient
+
+    def watch(parameter, gradient, *arguments):
+        if parameter is weight:
+            arrays.append(np.shares_memory(gradient, weight.buffer.gradient))
+        accumulate(parameter, gradient, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(weight), "accumulate_gradient", watch)
+        run()
+    return arrays
+
+
+def gradient_of(layer, x, times=1):
+    """The gradient of the weight for the sum of the outputs, from a copy that has no buffer."""
+    twin = copy.deepcopy(layer)
+    twin.zero_grad()
+    for _ in range(times):
+        twin(x).sum().backward()
+    return twin.weight.grad.numpy()
+
+
+def test_the_first_gradient_is_written_into_the_buffer_and_later_ones_are_added(layer):
+    layer, x = layer
+    first = written_at_home(layer, lambda: layer(x).sum().backward())
+    second = written_at_home(layer, lambda: layer(x).sum().backward())
+    assert (first, second) == ([True], [False])
+    np.testing.assert_array_equal(layer.weight.grad.numpy(), gradient_of(layer, x, times=2))
+
+
+def test_a_layer_used_twice_adds_up_its_gradients():
+    layer = nn.Linear(20, 20)
+    flatten(layer.parameters())
+    x = Tensor(np.random.default_rng(0).standard_normal((30, 20)).astype(np.float32))
+    assert written_at_home(layer, lambda: layer(layer(x)).sum().backward()) == [True, False]
+    twin = nn.Linear(20, 20)
+    twin.load_state_dict(layer.state_dict())
+    twin(twin(x)).sum().backward()
+    np.testing.assert_array_equal(layer.weight.grad.numpy(), twin.weight.grad.numpy())
+
+
+def test_a_gradient_that_somebody_still_has_is_not_written_over_while_it_is_read(layer):
+    layer, x = layer
+    layer(x).sum().backward()
+    old = layer.weight.grad
+    layer.zero_grad()
+    assert written_at_home(layer, lambda: layer(x).sum().backward()) == [False]
+    assert old is not layer.weight.grad
+
+
+def test_grad_leaves_the_buffer_alone(layer):
+    layer, x = layer
+    layer(x).sum().backward()
+    expected = layer.weight.buffer.gradient.copy()
+    layer.zero_grad()
+    found = grad(layer(x * 2.0).sum(), layer.weight)
+    assert layer.weight.grad is None
+    assert not np.shares_memory(found.data, layer.weight.buffer.gradient)
+    np.testing.assert_array_equal(layer.weight.buffer.gradient, expected)
+
+
+def test_a_hook_sees_the_gradient_before_it_is_in_the_buffer(layer):
+    layer, x = layer
+    layer.weight.register_hook(lambda gradient: gradient * 2.0)
+    assert written_at_home(layer, lambda: layer(x).sum().backward()) == [False]
+    np.testing.assert_array_equal(layer.weight.grad.numpy(), 2 * gradient_of(layer, x))
+
+
+def test_a_weight_that_is_also_the_input_gets_both_gradients(rng):
+    weight = nn.Parameter(rng.standard_normal((12, 12)))
+    flatten([weight])
+    F.linear(weight, weight).sum().backward()
+    w = weight.numpy()
+    ones = np.ones((12, 12))
+    np.testing.assert_allclose(weight.grad.numpy(), ones @ w.T + w.T @ ones, rtol=1e-12)
+
+
+def test_a_gradient_of_another_dtype_is_converted_on_its_way_home(layer):
+    layer, x = layer
+    factor = Tensor(np.full(layer(x).shape, 3.0))
+    (layer(x) * factor).sum().backward()
+    assert layer.weight.grad.dtype == np.float32
+    np.testing.assert_allclose(layer.weight.grad.numpy(), 3 * gradient_of(layer, x), rtol=1e-4, atol=1e-4)

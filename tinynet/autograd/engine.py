@@ -12,10 +12,11 @@ import numpy as np
 from tinynet.autograd import anomaly
 from tinynet.autograd.function import OutputNode
 from tinynet.autograd.mode import enable_grad, no_grad, per_thread
+from tinynet.autograd.ownership import IN_DICTIONARY, IN_RESULTS, IN_VARIABLE, is_alone
 from tinynet.autograd.tensor import Tensor
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, GraphError, ShapeError
-from tinynet_kernels.memory import calculate
+from tinynet_kernels.memory import SMALLEST, calculate
 
 __all__ = ["backward", "grad"]
 
@@ -149,7 +150,6 @@ class _Pass:
         self.recorded = create_graph
         self.retain_graph = retain_graph
         self.gradients = {}
-        self.owned = set()
         self.useful = None
         self.checking = per_thread.mode.checking
         # Parts of a leaf's gradient go into `grad` before the other parts are known, unless somebody
@@ -174,18 +174,18 @@ class _Pass:
                 else:
                     self.gradients[node] = gradient
         mode = per_thread.mode
-        outer, mode.freeing = mode.freeing, not self.retain_graph
+        outer = mode.freeing, mode.depositing
+        mode.freeing, mode.depositing = not self.retain_graph, self.deposit_at_once
         try:
             with enable_grad() if self.recorded else no_grad():
                 self._walk(nodes, found)
                 self._finish_leaves(found)
         finally:
-            mode.freeing = outer
+            mode.freeing, mode.depositing = outer
         return found
 
     def _walk(self, nodes, found):
         gradients = self.gradients
-        owned = self.owned
         useful = self.useful
         deposit_at_once = self.deposit_at_once
         retain_graph = self.retain_graph
@@ -193,8 +193,6 @@ class _Pass:
         while nodes:
             node = nodes.pop()
             if node in gradients:
-                if owned:
-                    owned.discard(node)
                 if node.hooks:
                     gradients[node] = self._call_hooks(node.hooks, gradients[node])
                 if found is not None and node in found:
@@ -223,7 +221,9 @@ class _Pass:
                     elif edge.is_node or not deposit_at_once or edge._hooks:
                         gradients[edge] = result
                     else:
-                        edge.accumulate_gradient(result)
+                        # In a line of its own, since an argument that waits for the call counts as well.
+                        may_keep = edge.grad is None and is_alone(result, IN_RESULTS)
+                        edge.accumulate_gradient(result, may_keep)
                 results = result = None  # these may be large, and are not to live while the next are computed
             if not retain_graph:
                 node.release()
@@ -251,19 +251,18 @@ class _Pass:
     def _add(self, edge, gradient):
         """Adds to the gradient that an operation or leaf has already."""
         gradients = self.gradients
-        if self.recorded:
+        if self.recorded or gradient.nbytes < SMALLEST:
             gradients[edge] = gradients[edge] + gradient
-        elif edge in self.owned:
+        elif is_alone(gradients[edge], IN_DICTIONARY) and gradients[edge].dtype == gradient.dtype:
             gradients[edge] += gradient
         else:
-            # The first array may be shared with another operation, the sum is ours.
             gradients[edge] = calculate(np.add, gradients[edge], gradient)
-            self.owned.add(edge)
 
     def _finish_leaves(self, found):
         """Hands out the gradients of the leaves that waited for all their parts."""
-        for leaf, gradient in self.gradients.items():
-            gradient = _as_dtype(gradient, leaf.data.dtype)
+        gradients = self.gradients
+        for leaf in list(gradients):
+            gradient = _as_dtype(gradients.pop(leaf), leaf.data.dtype)
             if leaf._hooks:
                 gradient = self._call_hooks(leaf._hooks, gradient)
             if found is not None:
@@ -271,7 +270,8 @@ class _Pass:
             elif self.recorded:
                 leaf.grad = _unshared(gradient) if leaf.grad is None else leaf.grad + gradient
             else:
-                leaf.accumulate_gradient(gradient)
+                may_keep = is_alone(gradient, IN_VARIABLE)
+                leaf.accumulate_gradient(gradient, may_keep)
 
     def _filled(self, function, parts):
         """The gradient of each output, zeros for outputs that nobody used."""

@@ -99,7 +99,9 @@ class Function:
         """The same over arrays, used when no graph of the backward pass is wanted.
 
         An operation overrides this where it has something faster than its composed `backward`; a
-        backward that uses only what arrays and tensors share may serve as both.
+        backward that uses only what arrays and tensors share may serve as both. What it returns may be its
+        argument, a view, the same array twice: the engine copies what others hold as well, and keeps a new
+        array as it is (ownership.py).
         """
         with no_grad():
             results = self.backward(*[Tensor(gradient) for gradient in gradients])
@@ -116,7 +118,8 @@ class Function:
         count = len(inputs)
         if count == 2:
             x, y = inputs
-            a, b = arrays = x.data, y.data
+            a = x.data
+            b = y.data
             if type(a) is not ndarray or type(b) is not ndarray:
                 self._choose_module(inputs)
             recording = mode.recording and (x.requires_grad or y.requires_grad)
@@ -124,7 +127,7 @@ class Function:
                 edges = (x.node or x) if x.requires_grad else None, (y.node or y) if y.requires_grad else None
         elif count == 1:
             (x,) = inputs
-            (a,) = arrays = (x.data,)
+            a = x.data
             if type(a) is not ndarray:
                 self._choose_module(inputs)
             recording = mode.recording and x.requires_grad
@@ -147,12 +150,19 @@ class Function:
             else:
                 output = self.forward(*arrays)
         except ValueError as error:
-            self.explain(error, *arrays)
+            self.explain(error, *[x.data for x in inputs])
             raise
         if mode.checking:
             anomaly.check_forward(self, output)
         if not recording:
             self.kept = None
+            if type(output) is ndarray:
+                # Tensor(output), written out as well.
+                result = new_object(Tensor)
+                result.data = output
+                result.grad = result.node = result._hooks = None
+                result.requires_grad = False
+                return result
             return tuple([Tensor(array) for array in output]) if type(output) is tuple else Tensor(output)
         self.saved = self.output_array = self.hooks = self.output_layout = self.origin = self.frame = None
         self.order = self.saved_at = tick()
@@ -208,6 +218,20 @@ class Function:
         """Whether the gradient of this input is wanted."""
         return self.edges is not None and self.edges[index] is not None
 
+    def place_of_gradient(self, index, dtype):
+        """Where `backward_arrays` may write the gradient of this input, instead of a new array; often None.
+
+        It is the place in the flat buffer of a parameter whose first gradient of a step this is. Its contents
+        are undefined; it has the shape of the input and the `dtype` that the gradient will have, and is
+        C-contiguous. An operation that asks for it must fill it and return the array itself as this gradient.
+        """
+        edge = self.edges[index]
+        if not per_thread.mode.depositing or edge.is_node or edge._hooks or edge.data.dtype != dtype:
+            return None
+        if sum([other is edge for other in self.edges]) > 1:
+            return None  # the gradient by another input would be copied over it
+        return edge.place_of_gradient()
+
     @property
     def inputs(self):
         """The inputs that `reads` names, as tensors; None in place of the others.
@@ -228,6 +252,9 @@ class Function:
         saved = self.saved
         if saved is None or versions.latest_change > self.saved_at:
             saved = self.inputs  # which looks closer
+        if len(saved) == 2:  # written out, as in `__call__`
+            x, y = saved
+            return None if x is None else x.data, None if y is None else y.data
         return [None if tensor is None else tensor.data for tensor in saved]
 
     @property

@@ -15,9 +15,10 @@ class Mode:
         modules: while checking, the modules whose forward is running, outermost first.
         frame: the checkpointed section that is running, or None, see checkpoint.py.
         freeing: whether a backward pass is running that frees the graph behind it.
+        depositing: whether one is running that puts the gradients of leaves into their ``grad`` at once.
     """
 
-    __slots__ = ("checking", "frame", "freeing", "modules", "recording")
+    __slots__ = ("checking", "depositing", "frame", "freeing", "modules", "recording")
 
     def __init__(self):
         self.recording = True
@@ -25,6 +26,7 @@ class Mode:
         self.modules = []
         self.frame = None
         self.freeing = False
+        self.depositing = False
 
 
 class _PerThread(threading.local):

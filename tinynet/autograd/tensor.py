@@ -230,16 +230,21 @@ class Tensor:
 
         backward([self], [gradient], retain_graph=retain_graph, create_graph=create_graph)
 
-    def accumulate_gradient(self, gradient):
-        """Adds `gradient`, an array that others may hold as well, to ``grad``."""
+    def accumulate_gradient(self, gradient, may_keep=False):
+        """Adds `gradient`, an array, to ``grad``; `may_keep` says that nobody else holds it."""
         grad = self.grad
         if grad is None:
-            self.grad = Tensor(_copied(gradient, self.data.dtype))
+            dtype = self.data.dtype
+            may_keep = may_keep and gradient.dtype == dtype and gradient.flags.c_contiguous
+            self.grad = Tensor(gradient if may_keep else _copied(gradient, dtype))
         elif grad.requires_grad:
             self.grad = Tensor(grad.data + gradient)  # others may look at the recorded one
         else:
             total = grad.data
             total += gradient
+
+    def place_of_gradient(self):
+        """None: an operation has to make a new array for the gradient; see `Function.place_of_gradient`."""
 
     def register_hook(self, hook):
         """Calls ``hook(gradient)`` with this tensor's whole gradient once backward has it.

@@ -103,7 +103,10 @@ class LeakyRelu(StraightPieces):
         self.outer = negative_slope
 
     def forward(self, x):
-        return self.xp.maximum(x, 0) + self.xp.minimum(x, 0) * self.outer
+        return kernels.leaky_relu(x, self.outer)
+
+    def backward_arrays(self, gy):
+        return kernels.leaky_relu_backward(gy, self.input_arrays[0], self.outer)
 
     def inside(self, x):
         return x > 0
@@ -188,9 +191,7 @@ class Elu(Function):
         self.scale = scale
 
     def forward(self, x):
-        xp = self.xp
-        curve = xp.expm1(xp.minimum(x, 0)) * (self.alpha * self.scale)
-        return xp.maximum(x, 0) * self.scale + curve
+        return kernels.elu(x, self.alpha, self.scale)
 
     def backward(self, gy):
         x = self.inputs[0]
@@ -200,9 +201,7 @@ class Elu(Function):
         return gy * where(positive, self.scale, curve)
 
     def backward_arrays(self, gy):
-        x, xp = self.input_arrays[0], self.xp
-        curve = xp.exp(xp.minimum(x, 0)) * (self.alpha * self.scale)
-        return choose(x > 0, gy * self.scale, gy * curve)
+        return kernels.elu_backward(gy, self.input_arrays[0], self.alpha, self.scale)
 
 
 def elu(x, alpha=1.0):

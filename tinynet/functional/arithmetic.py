@@ -172,22 +172,23 @@ class Multiply(Broadcasting):
 
     def backward(self, gy):
         x, y = self.inputs
-        return self._summed(None if y is None else gy * y, None if x is None else gy * x)
+        by_x, by_y = None if y is None else gy * y, None if x is None else gy * x
+        return (by_x, by_y) if self.shapes is None else self._summed(by_x, by_y)
 
     def backward_arrays(self, gy):
         x, y = self.input_arrays
         if gy.nbytes < SMALLEST:
-            return self._summed(None if y is None else gy * y, None if x is None else gy * x)
-        return self._summed(
-            None if y is None else calculate(np.multiply, gy, y),
-            None if x is None else calculate(np.multiply, gy, x),
-        )
+            by_x, by_y = None if y is None else gy * y, None if x is None else gy * x
+        else:
+            by_x = None if y is None else calculate(np.multiply, gy, y)
+            by_y = None if x is None else calculate(np.multiply, gy, x)
+        return (by_x, by_y) if self.shapes is None else self._summed(by_x, by_y)
 
     def _summed(self, by_x, by_y):
-        if self.shapes is not None:
-            by_x = None if by_x is None else sum_to(by_x, self.shapes[0])
-            by_y = None if by_y is None else sum_to(by_y, self.shapes[1])
-        return by_x, by_y
+        return (
+            None if by_x is None else sum_to(by_x, self.shapes[0]),
+            None if by_y is None else sum_to(by_y, self.shapes[1]),
+        )
 
 
 def multiply(x, y):

@@ -10,13 +10,15 @@ __all__: list[str] = []
 _FEW = 2**17
 
 
-def product(x, y, transpose_x=False, transpose_y=False, bias=None, activation=None):
+def product(x, y, transpose_x=False, transpose_y=False, bias=None, activation=None, out=None):
     """activation(x @ y + bias) for arrays with at least two axes; see `tinynet_kernels.matmul.product`."""
     rows = x.shape[-1 if transpose_x else -2]
     columns = y.shape[-2 if transpose_y else -1]
     if max(x.size * columns, y.size * rows) > _FEW and x.dtype.kind == "f":
-        return matmul.product(x, y, transpose_x, transpose_y, bias, activation)
-    result = (x.swapaxes(-1, -2) if transpose_x else x) @ (y.swapaxes(-1, -2) if transpose_y else y)
+        return matmul.product(x, y, transpose_x, transpose_y, bias, activation, out)
+    x = x.swapaxes(-1, -2) if transpose_x else x
+    y = y.swapaxes(-1, -2) if transpose_y else y
+    result = x @ y if out is None else array_module(x).matmul(x, y, out=out)
     if bias is not None:
         result += bias
     if activation == "relu":

@@ -51,7 +51,8 @@ class Convolution(ActivatedFunction):
             gx = conv.input_gradient(gy, weight, self.input_size, *self.geometry, self.groups)
         if self.needs(1):
             x = self.input_arrays[0]
-            gweight = conv.weight_gradient(x, gy, self.kernel_size, *self.geometry, self.groups)
+            place = self.place_of_gradient(1, gy.dtype)
+            gweight = conv.weight_gradient(x, gy, self.kernel_size, *self.geometry, self.groups, place)
         return (gx, gweight, gbias) if has_bias else (gx, gweight)
 
 

@@ -47,7 +47,10 @@ class Linear(ActivatedFunction):
             gy = self.before_activation_arrays(gy)
         gy = _as_matrix(gy)
         gx = product(gy, weight, transpose_y=True).reshape(self.shape) if self.needs(0) else None
-        gweight = product(_as_matrix(x), gy, transpose_x=True) if self.needs(1) else None
+        gweight = None
+        if self.needs(1):
+            place = self.place_of_gradient(1, gy.dtype)
+            gweight = product(_as_matrix(x), gy, transpose_x=True, out=place)
         return (gx, gweight, gbias) if has_bias else (gx, gweight)
 
 

@@ -20,11 +20,6 @@ def sigmoid_of_array(xp, x):
     return xp.exp(xp.minimum(x, 0)) / (1 + xp.exp(-xp.abs(x)))
 
 
-def softplus_of_array(xp, x):
-    """ln(1 + eˣ) of an array, to the last digits for x of any size."""
-    return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
-
-
 class Sigmoid(Function):
     __slots__ = ()
     reads_output = True
@@ -50,15 +45,14 @@ class Tanh(Function):
     reads_output = True
 
     def forward(self, x):
-        return self.xp.tanh(x)
+        return kernels.tanh(x)
 
     def backward(self, gy):
         y = self.output
         return gy * (1 - y * y)
 
     def backward_arrays(self, gy):
-        y = self.output_data
-        return gy * (1 - y * y)
+        return kernels.tanh_backward(gy, self.output_data)
 
 
 def tanh(x):
@@ -71,13 +65,13 @@ class LogSigmoid(Function):
     reads = ((0,),)
 
     def forward(self, x):
-        return -softplus_of_array(self.xp, -x)
+        return -kernels.softplus(-x, 1.0, math.inf)
 
     def backward(self, gy):
         return gy * sigmoid(-self.inputs[0])
 
     def backward_arrays(self, gy):
-        return gy * sigmoid_of_array(self.xp, -self.input_arrays[0])
+        return gy * kernels.sigmoid(-self.input_arrays[0])
 
 
 def log_sigmoid(x):
@@ -94,16 +88,14 @@ class Softplus(Function):
         self.threshold = threshold
 
     def forward(self, x):
-        scaled = x * self.beta
-        return self.xp.where(scaled > self.threshold, x, softplus_of_array(self.xp, scaled) / self.beta)
+        return kernels.softplus(x, self.beta, self.threshold)
 
     def backward(self, gy):
         scaled = self.inputs[0] * self.beta
         return where(Tensor(scaled.data > self.threshold), gy, gy * sigmoid(scaled))
 
     def backward_arrays(self, gy):
-        scaled = self.input_arrays[0] * self.beta
-        return self.xp.where(scaled > self.threshold, gy, gy * sigmoid_of_array(self.xp, scaled))
+        return kernels.softplus_backward(gy, self.input_arrays[0], self.beta, self.threshold)
 
 
 def softplus(x, beta=1.0, threshold=20.0):

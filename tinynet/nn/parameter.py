@@ -17,6 +17,7 @@ import numpy as np
 
 from tinynet import backend
 from tinynet.autograd import Tensor
+from tinynet.autograd.ownership import IN_ATTRIBUTE, references
 
 __all__ = ["Parameter", "ParameterBuffer", "Run", "flatten", "runs"]
 
@@ -61,15 +62,22 @@ class Parameter(Tensor):
         self.data = self._home = home
         self._home_gradient = home_gradient
 
-    def accumulate_gradient(self, gradient):
+    def accumulate_gradient(self, gradient, may_keep=False):
         """Adds `gradient`, an array, to ``grad``; the first one overwrites the place in the buffer."""
         if self.grad is not None:
             self.grad.data += gradient
         elif self.is_at_home:
-            self._home_gradient[...] = gradient
+            if gradient is not self._home_gradient:  # where the operation may have written it by itself
+                self._home_gradient[...] = gradient
             self.grad = Tensor(self._home_gradient)
         else:
-            super().accumulate_gradient(gradient)
+            super().accumulate_gradient(gradient, may_keep)
+
+    def place_of_gradient(self):
+        """The place in the flat buffer, unless it holds a gradient that is added to or that somebody has."""
+        if self.grad is not None or not self.is_at_home:
+            return None
+        return self._home_gradient if references(self._home_gradient) == IN_ATTRIBUTE else None
 
     def zero_grad(self):
         """Forgets the gradient."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from tinynet.autograd import Tensor, versions
 from tinynet.errors import ArgumentError, CheckpointError, DTypeError
+from tinynet.nn.parameter import Parameter, flatten
 from tinynet.optim.flat_state import FlatState
 
 __all__ = ["Optimizer"]
@@ -110,6 +111,8 @@ class Optimizer:
         options = {**self.defaults, **group, "params": parameters}
         self.check(options)
         self.groups.append(options)
+        # Before any gradient is there, which then goes straight to its place.
+        flatten([parameter for parameter in parameters if isinstance(parameter, Parameter)])
 
     def _check_names(self, group):
         unknown = group.keys() - self.defaults.keys() - {"params"}

@@ -1,22 +1,31 @@
 """Activation functions and their gradients, and what a layer that ends in one needs on its way back.
 
-Rectifier and sigmoid need nothing but their output y to find the gradient: the value x before
-the activation need not be kept. GELU and SiLU take x.
+Rectifier, sigmoid and tanh need nothing but their output y to find the gradient: the value x before
+the activation need not be kept. The others take x.
 """
 
 from tinynet_kernels.dispatch import Family
 
 __all__ = [
+    "add_relu",
     "backward_with_bias",
     "column_sums",
+    "elu",
+    "elu_backward",
     "gelu",
     "gelu_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
     "relu",
     "relu_backward",
     "sigmoid",
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "softplus",
+    "softplus_backward",
+    "tanh",
+    "tanh_backward",
 ]
 
 _family = Family(__name__)
@@ -34,6 +43,45 @@ def relu_backward(gy, y):
     """gy where y > 0, and 0 elsewhere, given y = `relu` (x) and its gradient gy. Any shape."""
     _check_same_shape("relu_backward", gy, y)
     return _family.take(gy, y).relu_backward(gy, y)
+
+
+def add_relu(x, y):
+    """``max(x + y, 0)`` of two arrays of one shape; NaN stays NaN. Its gradient is `relu_backward`.
+
+    Source: He et al., Deep Residual Learning for Image Recognition (2016), figure 2.
+    """
+    if x.shape != y.shape:
+        raise ValueError(f"activation.add_relu: x has shape {x.shape} but y has {y.shape}")
+    return _family.take(x, y).add_relu(x, y)
+
+
+def leaky_relu(x, negative_slope):
+    """x where x > 0, ``negative_slope * x`` elsewhere. Any shape.
+
+    Source: Maas, Hannun & Ng, Rectifier Nonlinearities Improve Neural Network Acoustic Models (2013).
+    """
+    return _family.take(x).leaky_relu(x, negative_slope)
+
+
+def leaky_relu_backward(gy, x, negative_slope):
+    """gy where x > 0, ``negative_slope * gy`` elsewhere, or 0 if the slope is 0. Any shape."""
+    _check_same_shape("leaky_relu_backward", gy, x, "x")
+    return _family.take(gy, x).leaky_relu_backward(gy, x, negative_slope)
+
+
+def elu(x, alpha, scale):
+    """``scale * x`` where x > 0, ``scale * alpha * (exp(x) - 1)`` elsewhere. Any shape.
+
+    Sources: Clevert, Unterthiner & Hochreiter, Exponential Linear Units (2016), without the scale; Klambauer
+    et al., Self-Normalizing Neural Networks (2017), with it.
+    """
+    return _family.take(x).elu(x, alpha, scale)
+
+
+def elu_backward(gy, x, alpha, scale):
+    """The gradient of `elu` with respect to x, given x and the gradient gy of the output. Any shape."""
+    _check_same_shape("elu_backward", gy, x, "x")
+    return _family.take(gy, x).elu_backward(gy, x, alpha, scale)
 
 
 def backward_with_bias(gy, y, activation):
@@ -87,6 +135,31 @@ def silu_backward(gy, x):
     """The gradient of `silu` with respect to x, given x and the gradient gy of the output. Any shape."""
     _check_same_shape("silu_backward", gy, x, "x")
     return _family.take(gy, x).silu_backward(gy, x)
+
+
+def tanh(x):
+    """The hyperbolic tangent. Any shape."""
+    return _family.take(x).tanh(x)
+
+
+def tanh_backward(gy, y):
+    """``gy * (1 - y²)``, given y = `tanh` (x) and its gradient gy. Any shape."""
+    _check_same_shape("tanh_backward", gy, y)
+    return _family.take(gy, y).tanh_backward(gy, y)
+
+
+def softplus(x, beta, threshold):
+    """``log(1 + exp(beta * x)) / beta``, or x itself where ``beta * x > threshold``. Any shape.
+
+    Source: Dugas et al., Incorporating Second-Order Functional Knowledge for Better Option Pricing (2001).
+    """
+    return _family.take(x).softplus(x, beta, threshold)
+
+
+def softplus_backward(gy, x, beta, threshold):
+    """``gy * sigmoid(beta * x)``, or gy where ``beta * x > threshold``. Any shape."""
+    _check_same_shape("softplus_backward", gy, x, "x")
+    return _family.take(gy, x).softplus_backward(gy, x, beta, threshold)
 
 
 def gelu(x):

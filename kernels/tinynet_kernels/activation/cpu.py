@@ -1,17 +1,22 @@
 """Activation functions on the CPU: one pass over memory each. The smooth ones are in `smooth`."""
 
 import numpy as np
-from numba import prange
 
+from tinynet_kernels.activation.elementwise import block, calculate, parameter, result_block
+from tinynet_kernels.activation.gaussian import gelu, gelu_backward
 from tinynet_kernels.activation.smooth import (
-    gelu,
-    gelu_backward,
+    elu,
+    elu_backward,
     sigmoid,
     sigmoid_backward,
     silu,
     silu_backward,
+    softplus,
+    softplus_backward,
+    tanh,
+    tanh_backward,
 )
-from tinynet_kernels.compile import inner, kernel
+from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
 from tinynet_kernels.simd.memory import element_bytes
 from tinynet_kernels.simd.parts import part
@@ -21,32 +26,48 @@ from tinynet_kernels.strips import ALONE, cut
 from tinynet_kernels.tasks import run
 
 __all__ = [
+    "add_relu",
     "backward_with_bias",
     "column_sums",
+    "elu",
+    "elu_backward",
     "gelu",
     "gelu_backward",
+    "leaky_relu",
+    "leaky_relu_backward",
     "relu",
     "relu_backward",
     "sigmoid",
     "sigmoid_backward",
     "silu",
     "silu_backward",
+    "softplus",
+    "softplus_backward",
+    "tanh",
+    "tanh_backward",
 ]
-
-_BLOCK = 16384  # elements; 64 KiB of float32
-_STRIP = 1024
 
 
 def relu(x):
-    y = empty(x.shape, x.dtype)
-    _relu(_flat(x), y.reshape(-1))
-    return y
+    return calculate(_relu, x, alone=ALONE)
 
 
 def relu_backward(gy, y):
-    gx = empty(gy.shape, gy.dtype)
-    _relu_backward(_flat(gy), _flat(y), gx.reshape(-1))
-    return gx
+    return calculate(_relu_backward, gy, y, alone=ALONE)
+
+
+def add_relu(x, y):
+    return calculate(_add_relu, x, y, alone=ALONE)
+
+
+def leaky_relu(x, negative_slope):
+    return calculate(_leaky_relu, x, alone=ALONE, parameters=(negative_slope,))
+
+
+def leaky_relu_backward(gy, x, negative_slope):
+    if negative_slope == 0:
+        return relu_backward(gy, x)
+    return calculate(_leaky_relu_backward, gy, x, alone=ALONE, parameters=(negative_slope,))
 
 
 def backward_with_bias(gy, y, activation):
@@ -89,65 +110,44 @@ def _flat(array):
     return np.ascontiguousarray(array).reshape(-1)
 
 
-@kernel
-def _relu(x, y):
-    if x.size < ALONE:
-        _rectify(x, y)
-        return
-    past_cache = is_large(y)
-    for block in prange((x.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        if past_cache:
-            _rectify_past_cache(part(x, i, j), part(y, i, j))
-        else:
-            _rectify(part(x, i, j), part(y, i, j))
-
-
 @inner
-def _rectify(x, y):
-    zero = x.dtype.type(0)
+def _relu(zero, arguments, index):
+    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
     for i in range(x.size):
         y[i] = zero if x[i] < zero else x[i]
 
 
 @inner
-def _rectify_past_cache(x, y):
-    buffer = np.empty(_STRIP, x.dtype)
-    for i in range(0, x.size, _STRIP):
-        _rectify(part(x, i, i + _STRIP), buffer)
-        stream(buffer, part(y, i, i + _STRIP))
-    finish_streaming()
-
-
-@kernel
-def _relu_backward(gy, y, gx):
-    if gy.size < ALONE:
-        _mask(gy, y, gx)
-        return
-    past_cache = is_large(gx)
-    for block in prange((gy.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        if past_cache:
-            _mask_past_cache(part(gy, i, j), part(y, i, j), part(gx, i, j))
-        else:
-            _mask(part(gy, i, j), part(y, i, j), part(gx, i, j))
-
-
-@inner
-def _mask(gy, y, gx):
-    zero = gy.dtype.type(0)
+def _relu_backward(zero, arguments, index):
+    gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    gx = result_block(zero, arguments, index)
     for i in range(gy.size):
         gx[i] = gy[i] if y[i] > zero else zero
 
 
 @inner
-def _mask_past_cache(gy, y, gx):
-    buffer = np.empty(_STRIP, gy.dtype)
-    for i in range(0, gy.size, _STRIP):
-        j = i + _STRIP
-        _mask(part(gy, i, j), part(y, i, j), buffer)
-        stream(buffer, part(gx, i, j))
-    finish_streaming()
+def _add_relu(zero, arguments, index):
+    a, b = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    y = result_block(zero, arguments, index)
+    for i in range(a.size):
+        total = a[i] + b[i]
+        y[i] = zero if total < zero else total
+
+
+@inner
+def _leaky_relu(zero, arguments, index):
+    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    slope = parameter(zero, arguments, 0)
+    for i in range(x.size):
+        y[i] = x[i] if x[i] > zero else x[i] * slope
+
+
+@inner
+def _leaky_relu_backward(zero, arguments, index):
+    gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    gx, slope = result_block(zero, arguments, index), parameter(zero, arguments, 0)
+    for i in range(x.size):
+        gx[i] = gy[i] if x[i] > zero else gy[i] * slope
 
 
 @inner

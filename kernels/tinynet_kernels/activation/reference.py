@@ -17,6 +17,32 @@ def relu_backward(gy, y):
     return array_module(gy).where(y > 0, gy, gy.dtype.type(0))
 
 
+def add_relu(x, y):
+    return relu(x + y)
+
+
+def leaky_relu(x, negative_slope):
+    return array_module(x).where(x > 0, x, x * negative_slope).astype(x.dtype)
+
+
+def leaky_relu_backward(gy, x, negative_slope):
+    if negative_slope == 0:
+        return relu_backward(gy, x)
+    return array_module(gy).where(x > 0, gy, gy * negative_slope).astype(gy.dtype)
+
+
+def elu(x, alpha, scale):
+    xp = array_module(x)
+    curve = xp.expm1(xp.minimum(x, 0)) * (alpha * scale)
+    return xp.where(x > 0, x * scale, curve)
+
+
+def elu_backward(gy, x, alpha, scale):
+    xp = array_module(x)
+    curve = xp.exp(xp.minimum(x, 0)) * (alpha * scale)
+    return xp.where(x > 0, gy * scale, gy * curve)
+
+
 def backward_with_bias(gy, y, activation):
     g = gy if activation is None else relu_backward(gy, y)
     return g, column_sums(g)
@@ -43,6 +69,25 @@ def silu(x):
 def silu_backward(gy, x):
     gate = sigmoid(x)
     return gy * (gate * (1 + x * (1 - gate)))
+
+
+def tanh(x):
+    return array_module(x).tanh(x)
+
+
+def tanh_backward(gy, y):
+    return gy * (1 - y * y)
+
+
+def softplus(x, beta, threshold):
+    xp, scaled = array_module(x), x * beta
+    curve = xp.maximum(scaled, 0) + xp.log1p(xp.exp(-xp.abs(scaled)))
+    return xp.where(scaled > threshold, x, curve / beta)
+
+
+def softplus_backward(gy, x, beta, threshold):
+    scaled = x * beta
+    return array_module(x).where(scaled > threshold, gy, gy * sigmoid(scaled))
 
 
 def gelu(x):

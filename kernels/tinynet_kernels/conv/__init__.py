@@ -14,6 +14,8 @@ Processing (2006) for the unfolding into a matrix product; Chollet, Xception (20
 
 from math import prod
 
+import numpy as np
+
 from tinynet_kernels.conv.plan import Plan, observed_plans, plan
 from tinynet_kernels.dispatch import Family
 from tinynet_kernels.windows import output_size
@@ -85,13 +87,19 @@ def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
     return take.input_gradient(gy, weight, tuple(input_size), stride, padding, dilation, groups)
 
 
-def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
+def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=None):
     """The gradient (*kernel_size, C // groups, O) with respect to the weight.
 
     x is (N, *spatial, C), gy (N, *output, O) the gradient with respect to y.
 
+    Args:
+        out: where the gradient is written, an array of its shape and dtype, C-contiguous, that shares no
+            memory with x and gy; what it holds before doesn't count. It is then what is returned. Without
+            it the gradient is a new array.
+
     Raises:
-        ValueError: `gy` is not what `forward` gives for this input and a kernel of this size.
+        ValueError: `gy` is not what `forward` gives for this input and a kernel of this size, or `out` can't
+            take the gradient.
     """
     _check_dimensions("weight_gradient", x, "x", kernel_size)
     _check_dimensions("weight_gradient", gy, "gy", kernel_size)
@@ -102,8 +110,14 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
             f"(shape {gy.shape})"
         )
     _check_output("weight_gradient", gy, output_size(x.shape[1:-1], kernel_size, stride, padding, dilation))
-    take = _family.take(x, gy)
-    return take.weight_gradient(x, gy, tuple(kernel_size), stride, padding, dilation, groups)
+    kernel_size = tuple(kernel_size)
+    if out is None:
+        take = _family.take(x, gy)
+    else:
+        shape = (*kernel_size, x.shape[-1] // groups, gy.shape[-1])
+        _check_out(out, shape, np.result_type(x.dtype, gy.dtype))
+        take = _family.take(x, gy, out)
+    return take.weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out)
 
 
 def im2col(x, kernel_size, stride, padding, dilation):
@@ -155,4 +169,14 @@ def _check_output(function, gy, output):
         raise ValueError(
             f"conv.{function}: gy has spatial size {gy.shape[1:-1]} (shape {gy.shape}), but the output of "
             f"this convolution has {output}"
+        )
+
+
+def _check_out(out, shape, dtype):
+    # CuPy's arrays, always aligned and writable, don't have the second flag.
+    is_usable = out.flags.c_contiguous and getattr(out.flags, "behaved", True)
+    if out.shape != shape or out.dtype != dtype or not is_usable:
+        raise ValueError(
+            f"conv.weight_gradient: out has shape {out.shape} and {out.dtype} but must have {shape} and "
+            f"{dtype}, and be C-contiguous, aligned and writable"
         )

@@ -46,6 +46,11 @@ _LEAST_ROWS = 4  # tiles; fewer would not be worth packing the weights for
 _TASKS_PER_THREAD = 8  # so that all threads finish at about the same time; not the number of threads
 
 _PARTIAL_BYTES = 8 << 20  # for the parts of a weight gradient that are added up in the end
+_MOST_PARTS = 8  # of a forward sum
+_PART_DEPTH = 2048  # the least length of a part
+_MOST_DEPTH_OF_PARTS = 256
+_FEW_POSITIONS = 256  # of an image
+
 _WEIGHT_POSITIONS = 128  # rows of a panel of the weight gradient
 _WEIGHT_TASKS = 16
 
@@ -59,7 +64,11 @@ def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=
         y[...] = 0
     elif y.size:
         bias = None if bias is None else np.ascontiguousarray(bias)
-        _run(x, weight, y, sweep, groups, False, bias, activation)
+        parts = _parts(prod(sweep.grid), prod(sweep.taps), weight.shape[-2])
+        if parts > 1:
+            _forward_in_parts(x, weight, y, sweep, groups, bias, activation, parts)
+        else:
+            _run(x, weight, y, sweep, groups, False, bias, activation)
     return y
 
 
@@ -100,6 +109,32 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
     return total.reshape(*kernel_size, *shape[1:])
 
 
+def _parts(positions, taps, reduced):
+    """Into how many parts the sums of an image's output are cut that has few positions but long sums."""
+    if positions > _FEW_POSITIONS:
+        return 1
+    block_taps, _ = _block(taps, reduced, _MOST_DEPTH_OF_PARTS)
+    return max(1, min(_MOST_PARTS, taps * reduced // _PART_DEPTH, -(-taps // block_taps)))
+
+
+def _forward_in_parts(x, weight, y, sweep, groups, bias, activation, parts):
+    """Sets y to the sum of `parts` convolutions, each with some of the taps.
+
+    Where the weights are what there is most of, tasks must not differ in positions only: each would read all
+    weights. Here a task reads those of its taps.
+    """
+    images = max(1, _PARTIAL_BYTES // (parts * y[0].nbytes))
+    for first in range(0, len(y), images):
+        piece = y[first : first + images]
+        partial = memory.empty((parts, *piece.shape), y.dtype)
+        _run(x[first : first + images], weight, partial, sweep, groups, False, None, None, parts)
+        _add_parts(partial.reshape(parts, -1), piece.reshape(-1))
+        if bias is not None:
+            piece += bias
+        if activation == "relu":
+            np.maximum(piece, 0, out=piece)
+
+
 def _spatial(grid, x):
     return grid[5 - x.ndim :]
 
@@ -109,43 +144,60 @@ def _as_pixels(array):
     return np.ascontiguousarray(array).reshape(-1, array.shape[-1])
 
 
-def _run(source, weight, target, sweep, groups, is_transposed, bias, activation):
+def _run(source, weight, target, sweep, groups, is_transposed, bias, activation, parts=1):
     positions = source.shape[0] * prod(sweep.grid)
     reduced, wanted = weight.shape[-2], weight.shape[-1] // groups
     if is_transposed:
         reduced, wanted = wanted, reduced
     rows, columns, block_taps, block_channels = _blocking(
-        positions, prod(sweep.taps), reduced, wanted, groups, source.itemsize
+        positions, prod(sweep.taps), reduced, wanted, groups, source.itemsize, parts
     )
     source, result = _as_pixels(source), target.reshape(-1, target.shape[-1])
-    weight = np.ascontiguousarray(weight)
+    packed = _packed(np.ascontiguousarray(weight), sweep, groups, is_transposed)
     row_tasks, column_tasks = -(-positions // rows), -(-wanted // columns)
     arguments = (
-        *(band_address(source.dtype), source.ctypes.data, weight.ctypes.data, result.ctypes.data),
+        *(band_address(source.dtype), source.ctypes.data, packed.ctypes.data, result.ctypes.data),
         *(0 if bias is None else bias.ctypes.data, activation == "relu"),
-        *(positions, source.shape[1], result.shape[1], *weight.shape[-2:], groups),
-        *(is_transposed, sweep.is_whole, row_tasks, column_tasks, rows, columns, block_taps, block_channels),
-        *sweep.numbers,
+        *(positions, source.shape[1], result.shape[1], groups),
+        *(sweep.is_whole, row_tasks, column_tasks, rows, columns, block_taps, block_channels),
+        *(parts, *sweep.numbers),
     )
-    run(_correlate_task, source.dtype, groups * row_tasks * column_tasks, arguments)
+    run(_correlate_task, source.dtype, parts * groups * row_tasks * column_tasks, arguments)
+
+
+def _packed(weight, sweep, groups, is_transposed):
+    """The weights in the order in which the tiles read them: (strips, taps, reduced channels, width).
+
+    The groups follow each other, each with a whole number of strips.
+    """
+    taps, (inputs, outputs) = prod(sweep.taps), weight.shape[-2:]
+    reduced, wanted = (outputs // groups, inputs) if is_transposed else (inputs, outputs // groups)
+    width = WIDTH_BYTES // weight.itemsize
+    strips = groups * -(-wanted // width)
+    packed = memory.empty((strips, taps, reduced, width), weight.dtype)
+    arguments = (
+        *(weight.ctypes.data, packed.ctypes.data, inputs, outputs, groups, reduced, wanted),
+        *(is_transposed, *sweep.numbers),
+    )
+    run(_pack_task, weight.dtype, strips * taps, arguments)
+    return packed
 
 
 @lru_cache(maxsize=1024)
-def _blocking(positions, taps, reduced, wanted, groups, itemsize):
+def _blocking(positions, taps, reduced, wanted, groups, itemsize, parts=1):
     """How the product is cut: rows and columns of a task; taps and channels of a block of the sum.
 
     The blocks of the sum do not depend on the number of positions, so that an image's result does not
     depend on the batch that it is in.
     """
-    tap_blocks = -(-taps * reduced // _MOST_DEPTH) if reduced < _MOST_DEPTH else taps
-    block_taps = -(-taps // min(tap_blocks, taps))
-    channels = -(-reduced // -(-reduced // _MOST_DEPTH))
+    depth = _MOST_DEPTH if parts == 1 else _MOST_DEPTH_OF_PARTS
+    block_taps, channels = _block(taps, reduced, depth)
     rows = _PANEL_BYTES // (block_taps * channels * itemsize * TALLEST)
     rows = min(max(rows, _LEAST_ROWS), _MOST_ROWS)
     row_tiles = -(-positions // TALLEST)
     width = WIDTH_BYTES // itemsize
     columns = -(-wanted // width)
-    while groups * -(-row_tiles // rows) * -(-wanted // (columns * width)) < 2 * _TASKS_PER_THREAD:
+    while parts * groups * -(-row_tiles // rows) * -(-wanted // (columns * width)) < 2 * _TASKS_PER_THREAD:
         if rows > _LEAST_ROWS:
             rows = max(_LEAST_ROWS, rows // 2)
         elif columns > 2:
@@ -153,6 +205,12 @@ def _blocking(positions, taps, reduced, wanted, groups, itemsize):
         else:
             break
     return rows * TALLEST, columns * width, block_taps, channels
+
+
+def _block(taps, reduced, most_depth):
+    """How many taps, and of these how many channels, make up a block of the sum."""
+    tap_blocks = -(-taps * reduced // most_depth) if reduced < most_depth else taps
+    return -(-taps // min(tap_blocks, taps)), -(-reduced // -(-reduced // most_depth))
 
 
 @lru_cache(maxsize=1024)
@@ -171,33 +229,37 @@ def _weight_blocking(positions, taps, channels, outputs, groups, itemsize):
 @inner
 def _correlate_task(zero, arguments, index):
     """One task, see `tasks.run`: some channels of one group at some positions of the grid."""
-    band, source, weight, target, bias, is_relu, positions = arguments[:7]
-    source_channels, target_channels, inputs, outputs, groups = arguments[7:12]
-    is_transposed, is_whole, row_tasks, column_tasks = arguments[12:16]
-    most_rows, most_columns, most_taps, most_channels = arguments[16:20]
-    table = arguments[20:].reshape(FIELDS, 3)
+    band, source, packed, target, bias, is_relu, positions = arguments[:7]
+    source_channels, target_channels, groups = arguments[7:10]
+    is_whole, row_tasks, column_tasks = arguments[10:13]
+    most_rows, most_columns, most_taps, most_channels = arguments[13:17]
+    parts, table = arguments[17], arguments[18:].reshape(FIELDS, 3)
     size = element_bytes(zero)
     width = WIDTH_BYTES // size
 
-    group, place = index // (row_tasks * column_tasks), index % (row_tasks * column_tasks)
+    tasks = row_tasks * column_tasks
+    part, group, place = index // (groups * tasks), index // tasks % groups, index % tasks
     first_row, first_column = place // column_tasks * most_rows, place % column_tasks * most_columns
     wanted, reduced = target_channels // groups, source_channels // groups
     rows, columns = min(most_rows, positions - first_row), min(most_columns, wanted - first_column)
-    tap_bytes = inputs * outputs * size
     pixel, target_pixel = source_channels * size, target_channels * size
-    taps = table[5, 0] * table[5, 1] * table[5, 2]
+    all_taps = table[5, 0] * table[5, 1] * table[5, 2]
+    tap_blocks = -(-all_taps // most_taps)
+    start_tap = tap_blocks * part // parts * most_taps
+    taps = min(all_taps, tap_blocks * (part + 1) // parts * most_taps)
     depth = most_taps * most_channels
     panel = new_matrix(zero, rows, depth + _PADDING // size)
-    strip = new_matrix(zero, depth, width)
     scattered = new_matrix(zero, 0 if is_whole else rows, columns)
 
-    group_weight = weight + group * (outputs // groups) * size
+    strip_bytes = all_taps * reduced * WIDTH_BYTES
+    strips = packed + (group * -(-wanted // width) + first_column // width) * strip_bytes
     channel = group * wanted + first_column
+    target += part * positions * target_pixel
     if is_whole:
         result, result_row = target + first_row * target_pixel + channel * size, target_pixel
     else:
         result, result_row = scattered.ctypes.data, columns * size
-    for first_tap in range(0, taps, most_taps):
+    for first_tap in range(start_tap, taps, most_taps):
         block_taps = min(most_taps, taps - first_tap)
         for first_channel in range(0, reduced, most_channels):
             block = min(most_channels, reduced - first_channel)
@@ -215,29 +277,17 @@ def _correlate_task(zero, arguments, index):
                 panel.ctypes.data,
                 panel.strides[0],
             )
-            is_first = first_tap == 0 and first_channel == 0
+            is_first = first_tap == start_tap and first_channel == 0
             is_last = first_tap + block_taps == taps and first_channel + block == reduced
             for n in range(0, columns, width):
                 count = min(width, columns - n)
-                _pack_weights(
-                    zero,
-                    group_weight,
-                    tap_bytes,
-                    outputs * size,
-                    is_transposed,
-                    table,
-                    first_tap,
-                    block_taps,
-                    first_channel,
-                    block,
-                    first_column + n,
-                    count,
-                    strip.ctypes.data,
-                )
-                part = result + n * size
+                strip = strips + n // width * strip_bytes
+                strip += (first_tap * reduced + first_channel) * WIDTH_BYTES
+                strip_result = result + n * size
                 finish = 0 if is_first and bias == 0 else ADD
                 if is_first and bias != 0:
-                    copy_rows(zero, bias + (channel + n) * size, 0, part, result_row, rows, count)
+                    start = bias + (channel + n) * size
+                    copy_rows(zero, start, 0, strip_result, result_row, rows, count)
                 if is_last and is_relu:
                     finish += CUT_OFF
                 call_band(
@@ -245,10 +295,10 @@ def _correlate_task(zero, arguments, index):
                     panel.ctypes.data,
                     panel.strides[0],
                     size,
-                    strip.ctypes.data,
+                    strip,
                     WIDTH_BYTES,
                     block_taps * block,
-                    part,
+                    strip_result,
                     result_row,
                     rows,
                     count,
@@ -261,32 +311,24 @@ def _correlate_task(zero, arguments, index):
 
 
 @inner
-def _pack_weights(
-    zero,
-    weight,
-    tap_bytes,
-    row_bytes,
-    is_transposed,
-    table,
-    first_tap,
-    taps,
-    first_channel,
-    channels,
-    first_column,
-    columns,
-    strip,
-):
-    """Copies the weights of some taps and reduced channels, for one strip of columns, row below row."""
+def _pack_task(zero, arguments, index):
+    """One task: the weights of one tap of one strip, row below row."""
+    weight, packed, inputs, outputs, groups, reduced, wanted, is_transposed = arguments[:8]
+    table = arguments[8:].reshape(FIELDS, 3)
     size = element_bytes(zero)
-    for tap in range(first_tap, first_tap + taps):
-        start = weight + _weight_tap(table, tap) * tap_bytes
-        target = strip + (tap - first_tap) * channels * WIDTH_BYTES
-        if is_transposed:
-            block = start + first_column * row_bytes + first_channel * size
-            copy_transposed(zero, block, row_bytes, target, WIDTH_BYTES, columns, channels)
-        else:
-            block = start + first_channel * row_bytes + first_column * size
-            copy_rows(zero, block, row_bytes, target, WIDTH_BYTES, channels, columns)
+    width = WIDTH_BYTES // size
+    taps = table[5, 0] * table[5, 1] * table[5, 2]
+    strips = -(-wanted // width)
+    # Strip after strip of one tap, since their rows lie side by side in the weights.
+    tap, strip = index // (groups * strips), index % (groups * strips)
+    group, first = strip // strips, strip % strips * width
+    columns, row_bytes = min(width, wanted - first), outputs * size
+    source = weight + _weight_tap(table, tap) * inputs * row_bytes + group * (outputs // groups) * size
+    target = packed + (strip * taps + tap) * reduced * WIDTH_BYTES
+    if is_transposed:
+        copy_transposed(zero, source + first * row_bytes, row_bytes, target, WIDTH_BYTES, columns, reduced)
+    else:
+        copy_rows(zero, source + first * size, row_bytes, target, WIDTH_BYTES, reduced, columns)
 
 
 @inner

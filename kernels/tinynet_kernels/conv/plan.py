@@ -4,8 +4,10 @@ The methods of the cpu take, all of which compute the same up to rounding:
 
 * ``depthwise``: one channel at a time, `conv.depthwise`;
 * ``product``: a 1 × 1 window is a plain matrix product, `tinynet_kernels.matmul`;
+* ``pointwise``: the same where the sum is short and the images are large, `conv.pointwise`;
 * ``winograd``: 3 × 3 windows with 1/4 (F(4, 3)) or 4/9 (F(2, 3)) of the multiplications, `conv.winograd`;
 * ``windowed``: few channels, the windows are read where they are, `conv.windowed`;
+* ``folded``: input gradients where that saves multiplications by zero, or scattered results, `conv.folded`;
 * ``direct``: everything else, unfolded piece by piece in the cache, `conv.direct`.
 
 F(4, 3) rounds about ten times as much as a plain sum of products, still below 2e-5 of the largest result;
@@ -18,6 +20,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+from tinynet_kernels.conv.sweep import input_sweeps
 from tinynet_kernels.dispatch import is_strict
 from tinynet_kernels.windows import output_size
 
@@ -27,6 +30,13 @@ OPERATIONS = ("forward", "input_gradient", "weight_gradient")
 
 _MOST_STRETCH = 64  # elements that a line of the window sees; more of them are unfolded at little cost
 _FEW_CHANNELS = 16
+
+_SHORT_SUM = 128  # products of longer sums compute long enough for each element
+_LARGE_PRODUCT = 4 << 20  # elements; smaller operands or results stay in a third-level cache
+
+# Of input gradients, in multiply-adds. Measured on a Zen 4.
+_FOLD_COST = 8  # of adding an element of a product to its place, in place of 1 for a multiply-add
+_UNFOLD_COST = 1.2  # of a multiply-add of `direct`, whose operand has been unfolded
 
 _METHODS = {0: "direct", 2: "F(2, 3)", 4: "F(4, 3)"}
 
@@ -38,7 +48,8 @@ class Plan(NamedTuple):
     """How one operation is computed, and why.
 
     Attributes:
-        method: ``"depthwise"``, ``"product"``, ``"winograd"``, ``"windowed"`` or ``"direct"``.
+        method: ``"depthwise"``, ``"product"``, ``"pointwise"``, ``"winograd"``, ``"windowed"``, ``"folded"``
+            or ``"direct"``.
         tile: 4 for F(4, 3), 2 for F(2, 3), 0 for methods other than winograd.
         reason: a phrase.
         multiply_adds: of the definition; Winograd needs fewer.
@@ -102,15 +113,29 @@ def _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups,
     if groups == channels and groups > 1:
         return "depthwise", 0, "every output channel sees one input channel"
     if groups == 1 and prod(kernel) == prod(stride) == 1 and not any(map(any, padding)):
-        return "product", 0, "a window of one element makes it a matrix product"
+        return _product(operation, x_shape, weight_shape)
     if _windowed_serves(operation, channels, kernel, dilation, groups):
         stretch = kernel[-1] * channels
         return "windowed", 0, f"a line of the window sees only {stretch} elements"
     if winograd.serves(kernel, stride, dilation, groups):
         tiles = (0, 2) if strict else (0, 2, 4)
         costs = [winograd.estimated_cost(operation, x_shape, weight_shape, padding, t).total for t in tiles]
-        return _cheapest(tiles, costs)
-    return "direct", 0, "no special method serves this window"
+        choice = _cheapest(tiles, costs)
+    else:
+        choice = "direct", 0, "no special method serves this window"
+    if choice[0] == "direct" and operation == "input_gradient":
+        return _folded_or_direct(choice, x_shape, weight_shape, stride, padding, dilation, groups)
+    return choice
+
+
+def _product(operation, x_shape, weight_shape):
+    """Which of the two matrix products serves a window of one element."""
+    channels, outputs = weight_shape[-2:]
+    depth = outputs if operation == "input_gradient" else channels
+    is_large = prod(x_shape[:-1]) * max(channels, outputs) >= _LARGE_PRODUCT
+    if operation != "weight_gradient" and depth <= _SHORT_SUM and is_large:
+        return "pointwise", 0, "a matrix product that computes little for each pixel read from memory"
+    return "product", 0, "a window of one element makes it a matrix product"
 
 
 def _windowed_serves(operation, channels, kernel, dilation, groups):
@@ -118,6 +143,29 @@ def _windowed_serves(operation, channels, kernel, dilation, groups):
     # The input gradient is made window by window, which pays only where they are small.
     most_channels = _FEW_CHANNELS if operation == "input_gradient" or kernel == (3, 3) else _MOST_STRETCH
     return is_possible and 0 < kernel[-1] * channels <= _MOST_STRETCH and channels < most_channels
+
+
+def _folded_or_direct(direct, x_shape, weight_shape, stride, padding, dilation, groups):
+    """The better of the two ways to compute an input gradient; `direct` is the choice to return for one.
+
+    Both multiply positions by taps: `folded` each output position by all taps of the window, `direct` each
+    input position by those of its phase, many of which meet no output near the border.
+    """
+    geometry = x_shape[1:-1], weight_shape[:-2], stride, padding, dilation
+    pairs = prod(output_size(*geometry)) * prod(weight_shape[:-2])
+    sweeps = input_sweeps(*geometry)
+    direct_pairs = sum(prod(sweep.grid) * prod(sweep.taps) for sweep in sweeps)
+    outputs = weight_shape[-1] // groups
+    cost, direct_cost = pairs * (outputs + _FOLD_COST), direct_pairs * outputs * _UNFOLD_COST
+    if all(sweep.is_whole for sweep in sweeps) and cost > direct_cost:
+        return direct
+    if direct_pairs > pairs:
+        return (
+            "folded",
+            0,
+            f"direct would multiply {direct_pairs / pairs:.3g} times as much, the rest by zeros",
+        )
+    return "folded", 0, "adding up products costs less than unfolding the outputs"
 
 
 def _cheapest(tiles, costs):

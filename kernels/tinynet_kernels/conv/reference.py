@@ -28,11 +28,11 @@ def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
     return xp.ascontiguousarray(crop_spatial(padded, padding))
 
 
-def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
+def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=None):
     xp = array_module(x)
     padded = pad_spatial(xp, x, padding)
     shape = (*kernel_size, x.shape[-1] // groups, gy.shape[-1])
-    gradient = xp.empty(shape, xp.result_type(x, gy))
+    gradient = xp.empty(shape, xp.result_type(x, gy)) if out is None else out
     grouped_gy = gy.reshape(-1, groups, gy.shape[-1] // groups)
     for position, view in window_views(padded, kernel_size, stride, dilation, gy.shape[1:-1]):
         grouped_x = view.reshape(grouped_gy.shape[0], groups, shape[-2])

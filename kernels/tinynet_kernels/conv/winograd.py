@@ -32,8 +32,9 @@ there are two ways:
 
 * *by parts*: where the sums are small, the tiles are cut into a few parts. A task has sums of its own for
   its part, and nothing that one core has written is read by another before the end.
-* *by positions*: there is one sum, of which each task computes one position. All transform some tiles, as
-  many as stay in the third-level cache, then all add up their products, and so on.
+* *by blocks*: all transform some tiles, as many as stay in the third-level cache. Then a task computes one
+  block of the weight at all positions, and transforms these sums while they are in its second-level cache.
+  With further tiles the results are added to those before.
 
 Nothing here depends on the number of threads: a result is the sum over the same blocks of channels, or of
 tiles, in the same order, whoever adds them up.
@@ -45,27 +46,29 @@ Sources: Winograd, Arithmetic Complexity of Computations (1980); Lavin & Gray, F
 Convolutional Neural Networks (2016).
 """
 
-from math import prod
-from typing import NamedTuple
-
 import numpy as np
 from numba import get_num_threads
 
 from tinynet_kernels import memory
-from tinynet_kernels.conv import winograd_kernels as kernels
-from tinynet_kernels.conv.winograd_kernels import WEIGHT_ROWS, Tiling, Weight
-from tinynet_kernels.conv.winograd_transforms import instructions
+from tinynet_kernels.conv.winograd_cost import (
+    TAPS,
+    Cost,
+    estimated_cost,
+    is_by_strips,
+    number_of_planes,
+    result_size,
+)
+from tinynet_kernels.conv.winograd_gradient_kernels import weight_gradient_by_blocks, weight_gradient_by_parts
+from tinynet_kernels.conv.winograd_kernels import WEIGHT_ROWS, Weight, forward_by_strips, forward_by_tiles
+from tinynet_kernels.conv.winograd_tiles import Tiling
 from tinynet_kernels.simd.rows import band_address
 from tinynet_kernels.simd.transforms import Images
-from tinynet_kernels.simd.vectors import TALLEST, VECTOR_BYTES, WIDTH_BYTES
+from tinynet_kernels.simd.vectors import TALLEST, WIDTH_BYTES
 
 __all__ = ["Cost", "estimated_cost", "forward", "input_gradient", "serves", "weight_gradient"]
 
-_TAPS = 3
-
 _TILE_BYTES = 512 << 10  # of V in a task by tiles: half of a second-level cache
 _MOST_TILES = 2 * TALLEST  # of a task by tiles; more gain nothing
-_FEW_TILES = 128  # by strips: their M, 36 × 128 × 128 bytes, stays in the second-level cache
 
 # Of weight gradients by parts. Their number must not depend on that of the threads.
 _MOST_PARTS = 8
@@ -73,80 +76,19 @@ _LEAST_PART = 128  # tiles; for fewer, adding up the parts' sums would cost as m
 _SUMS_BYTES = 640 << 10  # of one part: stays in a second-level cache
 _PART_BYTES = 1 << 20  # of the tiles and gradients that a part transforms at a time
 
-_CHUNK_BYTES = 8 << 20  # of tiles and gradients by positions: fits a third-level cache
+# Of weight gradients by blocks.
+_CHUNK_BYTES = 8 << 20  # of tiles and gradients: fits a third-level cache
+_LARGE_CHUNK_BYTES = 16 << 20  # where the weight is large, since every chunk goes through all of it
+_MOST_CHANNELS = 64  # of a block: the sums of 36 positions are then 288 KiB
+_LEAST_CHANNELS = 16
+_ENOUGH_BLOCKS = 16  # for many threads; with more of them, blocks are not made smaller
 
 _LINE = 64  # bytes of a cache line
-
-# What two cores do while a byte comes from the main memory, and in the 0.1 ms that a start takes.
-_OPERATIONS_PER_BYTE = 8
-_OPERATIONS_PER_START = 20_000_000
-
-
-class Cost(NamedTuple):
-    """What a convolution takes.
-
-    Attributes:
-        operations: floating-point operations.
-        bytes: to and from the main memory.
-        starts: how often all threads are started, and waited for.
-    """
-
-    operations: int
-    bytes: int
-    starts: int
-
-    @property
-    def total(self):
-        """All in operations, which makes methods comparable."""
-        return self.operations + _OPERATIONS_PER_BYTE * self.bytes + _OPERATIONS_PER_START * self.starts
 
 
 def serves(kernel_size, stride, dilation, groups):
     """Whether the geometry is one that this module computes, at any padding."""
-    return (*kernel_size, *stride, *dilation, groups) == (_TAPS, _TAPS, 1, 1, 1, 1, 1)
-
-
-def estimated_cost(operation, x_shape, weight_shape, padding, tile, itemsize=4):
-    """The `Cost` of an operation, to compare with that for another `tile`, or with tile 0, the definition.
-
-    The products are counted over whole tiles, whose parts beyond the image are in vain. An instruction of
-    a transform handles as many channels as a multiply-add of the products, and is counted as one; in both,
-    the channels at the end that do not fill a vector cost as much as if they did.
-
-    Args:
-        operation: ``"forward"``, ``"input_gradient"`` or ``"weight_gradient"``.
-        x_shape, weight_shape: (N, H, W, C) and (3, 3, C, O), of the forward operation in all cases.
-    """
-    (images, *input_size, channels), outputs = x_shape, weight_shape[3]
-    output_size = _output_size(input_size, padding)
-    inputs, results = prod(input_size) * channels * images, prod(output_size) * outputs * images
-    weights = prod(weight_shape)
-    if operation == "input_gradient":
-        inputs, results, channels, outputs, output_size = results, inputs, outputs, channels, input_size
-    written = weights if operation == "weight_gradient" else results
-    # A result passes twice, since its cache lines are read before they are written.
-    moved = inputs + results + weights + written
-    whole = _in_whole_vectors(channels, itemsize), _in_whole_vectors(outputs, itemsize)
-    if not tile:
-        sums = images * prod(output_size) * _TAPS**2
-        return Cost(2 * sums * channels * whole[1], moved * itemsize, 1)
-    tiles = images * prod(-(-size // tile) for size in output_size)
-    planes, count = _planes(tile), instructions(tile)
-    products = planes * tiles * channels * whole[1]
-    if operation == "weight_gradient":
-        transforms = tiles * (whole[0] * count.input + whole[1] * count.output_gradient)
-        transforms += channels * whole[1] * count.weight_gradient
-    else:
-        transforms = tiles * (whole[0] * count.input + whole[1] * count.output)
-        transforms += channels * whole[1] * count.weight
-        if not _is_by_strips(tiles, outputs):
-            moved += 3 * planes * channels * outputs  # the transformed weight: written, and read once
-    return Cost(2 * (products + transforms), moved * itemsize, 2)
-
-
-def _in_whole_vectors(channels, itemsize):
-    lanes = VECTOR_BYTES // itemsize
-    return -(-channels // lanes) * lanes
+    return (*kernel_size, *stride, *dilation, groups) == (TAPS, TAPS, 1, 1, 1, 1, 1)
 
 
 def forward(x, weight, padding, tile, bias=None, relu=False):
@@ -160,7 +102,7 @@ def forward(x, weight, padding, tile, bias=None, relu=False):
 
     All arrays are float32, or all are float64.
     """
-    return _slide(x, weight, False, _output_size(x.shape[1:3], padding), padding, tile, bias, relu)
+    return _slide(x, weight, False, result_size(x.shape[1:3], padding), padding, tile, bias, relu)
 
 
 def input_gradient(gy, weight, input_size, padding, tile):
@@ -170,39 +112,64 @@ def input_gradient(gy, weight, input_size, padding, tile):
     padded by as much as makes the sizes right: a padding p of x becomes 2 - p. It may be negative, since
     the tiles may begin anywhere.
     """
-    turned = [(_TAPS - 1 - before, _TAPS - 1 - after) for before, after in padding]
+    turned = [(TAPS - 1 - before, TAPS - 1 - after) for before, after in padding]
     return _slide(gy, weight, True, tuple(input_size), turned, tile, None, False)
 
 
-def weight_gradient(x, gy, padding, tile):
-    """The gradient (3, 3, C, O) from x (N, H, W, C) and gy (N, OH, OW, O)."""
+def weight_gradient(x, gy, padding, tile, out=None):
+    """The gradient (3, 3, C, O) from x (N, H, W, C) and gy (N, OH, OW, O); in `out`, contiguous, if given."""
     x, gy = _with_adjacent_channels(x), _with_adjacent_channels(gy)
     channels, outputs = x.shape[3], gy.shape[3]
-    gradient = memory.empty((_TAPS, _TAPS, channels, outputs), x.dtype)
+    gradient = memory.empty((TAPS, TAPS, channels, outputs), x.dtype) if out is None else out
     if not gy.size or not gradient.size:
         gradient.fill(0)
         return gradient
     tiling = _tiling(gy.shape, padding, tile)
     count = tiling.images * tiling.rows * tiling.columns
-    planes, size = _planes(tile), x.itemsize
     zeros = np.zeros(max(channels, outputs), x.dtype)
-    bytes_per_tile = planes * (channels + outputs) * size
+    arguments = (band_address(x.dtype), tile, Images.of(x), Images.of(gy), tiling, zeros.ctypes.data)
     parts = min(_MOST_PARTS, count // _LEAST_PART)
-    if parts > 1 and planes * channels * outputs * size <= _SUMS_BYTES:
-        compute, most = kernels.weight_gradient_by_parts, _PART_BYTES // bytes_per_tile
-        leading = (get_num_threads(), planes)
+    if parts > 1 and number_of_planes(tile) * gradient.nbytes // TAPS**2 <= _SUMS_BYTES:
+        _by_parts(arguments, gradient, tile, count, parts)
     else:
-        compute, most = kernels.weight_gradient_by_positions, _CHUNK_BYTES // bytes_per_tile
-        parts, leading = 1, (1, planes)
-    most = min(max(most, TALLEST), count)
-    compute(
-        *(band_address(x.dtype), tile, Images.of(x), Images.of(gy), tiling, zeros.ctypes.data),
-        _scratch(leading, most * channels, x.dtype),
-        _scratch(leading, most * _strips(outputs, size) * (WIDTH_BYTES // size), x.dtype),
-        _scratch((parts, planes), channels * outputs, x.dtype),
+        _by_blocks(arguments, gradient, tile, count)
+    return gradient
+
+
+def _by_parts(arguments, gradient, tile, count, parts):
+    planes, (channels, outputs), dtype = number_of_planes(tile), gradient.shape[2:], gradient.dtype
+    width, threads = WIDTH_BYTES // dtype.itemsize, get_num_threads()
+    most = _most_tiles(_PART_BYTES, planes * (channels + outputs) * dtype.itemsize, count)
+    weight_gradient_by_parts(
+        *arguments,
+        _scratch((threads, planes), most * channels, dtype),
+        _scratch((threads, planes), most * _strips(outputs, dtype.itemsize) * width, dtype),
+        _scratch((parts, planes), channels * outputs, dtype),
         *(gradient, most),
     )
-    return gradient
+
+
+def _by_blocks(arguments, gradient, tile, count):
+    planes, (channels, outputs), dtype = number_of_planes(tile), gradient.shape[2:], gradient.dtype
+    width, strips = WIDTH_BYTES // dtype.itemsize, _strips(outputs, dtype.itemsize)
+    chunk_bytes = _LARGE_CHUNK_BYTES if gradient.nbytes > _CHUNK_BYTES else _CHUNK_BYTES
+    most = _most_tiles(chunk_bytes, planes * (channels + outputs) * dtype.itemsize, count)
+    block = _MOST_CHANNELS
+    while block > _LEAST_CHANNELS and -(-channels // block) * strips < _ENOUGH_BLOCKS:
+        block //= 2
+    weight_gradient_by_blocks(
+        *arguments,
+        _scratch((-(-channels // block), planes), most * block, dtype),
+        _scratch((1, planes), most * strips * width, dtype),
+        _scratch((get_num_threads(), planes), block * width, dtype),
+        *(gradient, most, block),
+    )
+
+
+def _most_tiles(bytes_at_a_time, bytes_per_tile, count):
+    """How many of `count` tiles are transformed at a time: about as many every time."""
+    most = max(bytes_at_a_time // bytes_per_tile, TALLEST)
+    return -(-count // -(-count // most))
 
 
 def _slide(x, weight, is_turned, output_size, padding, tile, bias, relu):
@@ -223,23 +190,19 @@ def _slide(x, weight, is_turned, output_size, padding, tile, bias, relu):
         *(band_address(dtype), tile, Images.of(x), Images.of(y), tiling, zeros.ctypes.data),
         *(matrices, bias.ctypes.data, relu),
     )
-    if _is_by_strips(count, outputs):
+    if is_by_strips(count, outputs):
         _by_strips(arguments, count, channels, outputs, tile, dtype)
     else:
         _by_tiles(arguments, channels, outputs, tile, dtype)
     return y
 
 
-def _is_by_strips(tiles, outputs):
-    return tiles <= min(_FEW_TILES, outputs // 2)
-
-
 def _by_tiles(arguments, channels, outputs, tile, dtype):
-    planes, width = _planes(tile), WIDTH_BYTES // dtype.itemsize
+    planes, width = number_of_planes(tile), WIDTH_BYTES // dtype.itemsize
     threads = get_num_threads()
     bands = _TILE_BYTES // (planes * channels * dtype.itemsize * TALLEST)
     most = min(max(TALLEST, bands * TALLEST), _MOST_TILES)
-    kernels.forward_by_tiles(
+    forward_by_tiles(
         *arguments,
         _scratch((_strips(outputs, dtype.itemsize), planes), channels * width, dtype),
         _scratch((threads, planes), most * channels, dtype),
@@ -249,9 +212,9 @@ def _by_tiles(arguments, channels, outputs, tile, dtype):
 
 
 def _by_strips(arguments, count, channels, outputs, tile, dtype):
-    planes, width = _planes(tile), WIDTH_BYTES // dtype.itemsize
+    planes, width = number_of_planes(tile), WIDTH_BYTES // dtype.itemsize
     threads = get_num_threads()
-    kernels.forward_by_strips(
+    forward_by_strips(
         *arguments,
         _scratch((-(-channels // WEIGHT_ROWS), planes), count * WEIGHT_ROWS, dtype),
         _scratch((threads, planes), WEIGHT_ROWS * width, dtype),
@@ -279,20 +242,10 @@ def _contiguous(array):
     return np.require(array, requirements=("C_CONTIGUOUS", "ALIGNED"))
 
 
-def _output_size(input_size, padding):
-    return tuple(
-        size + before + after - _TAPS + 1 for size, (before, after) in zip(input_size, padding, strict=True)
-    )
-
-
 def _tiling(y_shape, padding, tile):
     images, height, width, _ = y_shape
     (above, _), (left, _) = padding
     return Tiling(images, -(-height // tile), -(-width // tile), above, left)
-
-
-def _planes(tile):
-    return (tile + _TAPS - 1) ** 2
 
 
 def _strips(channels, itemsize):

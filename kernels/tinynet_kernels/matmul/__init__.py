@@ -4,6 +4,8 @@ Sources: Goto & van de Geijn, Anatomy of High-Performance Matrix Multiplication 
 of the cpu take; `tinynet_kernels.simd` explains its innermost part.
 """
 
+import numpy as np
+
 from tinynet_kernels.dispatch import Family
 
 __all__ = ["product"]
@@ -13,7 +15,7 @@ _family = Family(__name__)
 _ACTIVATIONS = (None, "relu")
 
 
-def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=None):
+def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=None, out=None):
     """``activation(a @ b + bias)``, a (…, M, K) and b (…, K, N) → (…, M, N).
 
     Leading axes are broadcast as by ``numpy.matmul``. Transposed and other strided views cost no copy in
@@ -24,9 +26,12 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
         b: (…, K, N), or (…, N, K) with `transpose_b`.
         bias: (N,), added to every row, or None.
         activation: None, or ``"relu"`` for ``max(0, y)``, in which NaN stays NaN.
+        out: where the product is written, an array of its shape and dtype, C-contiguous, that shares no
+            memory with the others; what it holds before doesn't count. It is then what is returned. Without
+            it the product is a new array.
 
     Raises:
-        ValueError: the shapes do not fit, or there is no such activation.
+        ValueError: the shapes do not fit, there is no such activation, or `out` can't take the product.
     """
     if a.ndim < 2 or b.ndim < 2:
         raise ValueError(
@@ -49,11 +54,28 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     if activation not in _ACTIVATIONS:
         raise ValueError(f"matmul.product: there is no activation {activation!r}; choose None or 'relu'")
     take = _family.take(a, b) if bias is None else _family.take(a, b, bias)
-    return take.product(a, b, transpose_a, transpose_b, bias, activation)
+    if out is not None:
+        rows = a.shape[-1 if transpose_a else -2]
+        _check_out(out, (*_leading_axes(a, b), rows, columns), np.result_type(a.dtype, b.dtype))
+    return take.product(a, b, transpose_a, transpose_b, bias, activation, out)
 
 
 def _described(array, is_transposed):
     return f"shape {array.shape}{', transposed' if is_transposed else ''}"
+
+
+def _leading_axes(a, b):
+    return () if a.ndim == b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+
+
+def _check_out(out, shape, dtype):
+    # CuPy's arrays, always aligned and writable, don't have the second flag.
+    is_usable = out.flags.c_contiguous and getattr(out.flags, "behaved", True)
+    if out.shape != shape or out.dtype != dtype or not is_usable:
+        raise ValueError(
+            f"matmul.product: out has shape {out.shape} and {out.dtype} but must have {shape} and {dtype}, "
+            "and be C-contiguous, aligned and writable"
+        )
 
 
 def _check_leading_axes(a, b):

@@ -49,7 +49,7 @@ _MOST_PARTS = 16
 _PADDING = 64  # bytes between packed rows of a, so that they do not share the same sets of the cache
 
 
-def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=None):
+def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=None, out=None):
     if transpose_a:
         a = a.swapaxes(-1, -2)
     if transpose_b:
@@ -58,7 +58,7 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     leading = () if a.ndim == b.ndim == 2 else np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     shape = (*leading, rows, columns)
     if depth == 0 or 0 in shape:
-        return reference.product(a, b, bias=bias, activation=activation)
+        return reference.product(a, b, bias=bias, activation=activation, out=out)
     batch = prod(leading)
     if batch > 1 and b.ndim == 2 and a.flags.c_contiguous:
         a = a.reshape(-1, depth)
@@ -66,9 +66,10 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     a, b = _aligned(a), _with_contiguous_axis(_aligned(b))
     bias = None if bias is None else np.ascontiguousarray(bias)
     parts = _parts(rows, columns, depth) if batch == 1 else 1
+    y = memory.empty(shape, a.dtype) if out is None else out
     if parts > 1:
-        return _product_in_parts(a, b, parts, bias, activation).reshape(shape)
-    y = memory.empty(shape, a.dtype)
+        _multiply_in_parts(y.reshape(rows, columns), a, b, parts, bias, activation)
+        return y
     _multiply_all(y, (batch, rows, columns), depth, a, b, leading, bias, activation == "relu")
     return y
 
@@ -79,16 +80,17 @@ def _parts(rows, columns, depth):
     return min(_MOST_PARTS, depth // _LEAST_PART) if is_long else 1
 
 
-def _product_in_parts(a, b, parts, bias, activation):
-    """The product as the sum of `parts` products, each of one stretch of the sum over k."""
-    (rows, depth), columns = a.shape, b.shape[1]
+def _multiply_in_parts(y, a, b, parts, bias, activation):
+    """Fills y with the sum of `parts` products, each of one stretch of the sum over k."""
+    (rows, depth), columns = a.shape[-2:], b.shape[-1]
     partial = memory.empty((parts, rows, columns), a.dtype)
     stretch = -(-depth // parts)
     _multiply_all(partial, partial.shape, stretch, a, b, (parts,), None, False, depth)
-    y = partial.sum(axis=0)
+    partial.sum(axis=0, out=y)
     if bias is not None:
         y += bias
-    return np.maximum(y, 0, out=y) if activation == "relu" else y
+    if activation == "relu":
+        np.maximum(y, 0, out=y)
 
 
 def _multiply_all(y, shape, depth, a, b, leading, bias, is_relu, whole_depth=None):

@@ -5,23 +5,25 @@ written once. How the windows lie is worked out once per geometry, see `tinynet_
 """
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
+from tinynet_kernels.pool.spread import ChosenSpread, ScaledSpread
 from tinynet_kernels.pool.winners import winner_dtype
 from tinynet_kernels.simd.parts import part
-from tinynet_kernels.simd.sweep import make_line
+from tinynet_kernels.simd.run import TAP, TAPS, make_line_of_runs
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 from tinynet_kernels.simd.window import ChosenSum, Maximum, ScaledSum
 from tinynet_kernels.strips import ALONE
-from tinynet_kernels.sweeps import PIXELS, backward_axis, contiguous, forward_axis, make_sweep
+from tinynet_kernels.sweeps import backward_axis, contiguous, forward_axis, make_sweep
 from tinynet_kernels.tasks import run
 from tinynet_kernels.windows import Volume, window_counts
 
-_WIDE_BYTES = 4 * VECTOR_BYTES  # from so many channels on, two pixels are enough for a block
+_WIDE_BYTES = 4 * VECTOR_BYTES  # from so many channels on, memory is read pixel by pixel, from front to back
 _WIDE_PIXELS = 2
 
 
@@ -37,9 +39,12 @@ def max_forward(x, window, stride, padding, dilation):
 
 
 def max_backward(gy, indices, input_size, window, stride, padding, dilation):
-    size = (*input_size, gy.shape[-1])
+    size, dtype = (*input_size, gy.shape[-1]), winner_dtype(window)
+    if dtype.itemsize == 1 and _is_disjoint(window, stride, padding, dilation):
+        plan = _plan("spread chosen", forward_axis, size, window, stride, padding, dilation, gy.dtype)
+        return _spread(_spread_chosen, plan, window, gy, np.ascontiguousarray(indices, dtype), size)
     plan = _plan("chosen", backward_axis, size, window, stride, padding, dilation, gy.dtype)
-    return _sum_of_chosen(plan, gy, indices, winner_dtype(window))
+    return _sum_of_chosen(plan, gy, indices, dtype)
 
 
 def max_gather(values, indices, window, stride, padding, dilation):
@@ -56,8 +61,28 @@ def average_forward(x, window, stride, padding, count_padding):
 
 def average_backward(gy, input_size, window, stride, padding, count_padding):
     size, dilation = (*input_size, gy.shape[-1]), (1,) * len(window)
+    scale = _scale(input_size, window, stride, padding, count_padding, gy.dtype)
+    if _is_disjoint(window, stride, padding, dilation):
+        plan = _plan("spread scaled", forward_axis, size, window, stride, padding, dilation, gy.dtype)
+        return _spread(_spread_scaled, plan, window, gy, scale, size)
     plan = _plan("scaled", backward_axis, size, window, stride, padding, dilation, gy.dtype)
-    return _scaled_sum(plan, gy, _scale(input_size, window, stride, padding, count_padding, gy.dtype))
+    return _scaled_sum(plan, gy, scale)
+
+
+def _is_disjoint(window, stride, padding, dilation):
+    """Whether no two windows overlap, and none hangs over the edge."""
+    axes = zip(window, stride, padding, dilation, strict=True)
+    return all(w <= s and before == 0 and after == 0 and d == 1 for w, s, (before, after), d in axes)
+
+
+def _spread(task, plan, window, gy, extra, size):
+    """Writes gy to the windows in an array (N, *size), see `tinynet_kernels.pool.spread`."""
+    gx = empty((gy.shape[0], *size), gy.dtype)
+    if prod(size[:-1]) != prod(window) * prod(plan.shape[:-1]):
+        gx.fill(0)
+    if gy.size:
+        _run(task, plan, gx, None, np.ascontiguousarray(gy), extra, is_small=gx.size < ALONE)
+    return gx
 
 
 def _sum_of_chosen(plan, values, winners, dtype):
@@ -97,7 +122,7 @@ class _Plan(NamedTuple):
         shape: that of one sample of the result, (*spatial, C).
         lines: how many a sample of the result has.
         table: the arguments of the tasks: space for the first `_OWN`, which differ from call to call,
-            the numbers of planes, lines and runs of the `Sweep`, and the sweep itself.
+            the numbers of taps of a window and of planes, lines and runs of the `Sweep`, and the sweep.
     """
 
     shape: tuple
@@ -119,12 +144,20 @@ def _plan(operation, make_axis, size, window, stride, padding, dilation, dtype):
     target = contiguous("target", sizes[1], channels, dtype.itemsize)
     winners = contiguous(at_outputs, volume.output, channels, winner_dtype(window).itemsize)
     scale = contiguous(at_outputs, volume.output, None, dtype.itemsize, per_image=False)
-    others = {"maximum": {"extra": winners}, "chosen": {"beside": winners}, "scaled": {"beside": scale}}
-    pixels = _WIDE_PIXELS if channels * dtype.itemsize >= _WIDE_BYTES else PIXELS
+    at_every_output = contiguous("target", volume.output, None, dtype.itemsize, per_image=False)
+    others = {
+        "maximum": {"extra": winners},
+        "chosen": {"beside": winners},
+        "scaled": {"beside": scale},
+        "spread chosen": {"extra": winners},
+        "spread scaled": {"extra": at_every_output},
+    }
+    is_wide = channels * dtype.itemsize >= _WIDE_BYTES
+    pixels = _WIDE_PIXELS if is_wide else max(volume.input[2], volume.output[2])
     sweep = make_sweep(axes, volume.kernel, channels, source, target, **others[operation], pixels=pixels)
-    sizes_of_tables = len(sweep.planes), len(sweep.lines), len(sweep.runs)
+    fixed = prod(volume.kernel), len(sweep.planes), len(sweep.lines), len(sweep.runs)
     table = np.concatenate(
-        [np.zeros(_OWN, np.int64), np.array(sizes_of_tables, np.int64), *(part.reshape(-1) for part in sweep)]
+        [np.zeros(_OWN, np.int64), np.array(fixed, np.int64), *(part.reshape(-1) for part in sweep)]
     )
     return _Plan((*sizes[1][3 - len(size) :], channels), len(sweep.planes) * len(sweep.lines), table)
 
@@ -138,63 +171,85 @@ def _scale(input_size, window, stride, padding, count_padding, dtype):
 
 
 _OWN = 6  # arguments of a task that are not the same in all calls with one geometry
+_FIXED = 4  # numbers of taps, planes, lines and runs
 _TASKS = 64  # of one call, at most about so many
 
-_maximum = make_line(Maximum, _WIDE_PIXELS, narrow_vectors=1)
-_chosen_sum = make_line(ChosenSum, _WIDE_PIXELS, narrow_vectors=1)
-_weighted_sum = make_line(ScaledSum, _WIDE_PIXELS, narrow_vectors=1)
+
+def _make_lines(operation):
+    """A function for Numba code that computes the lines of one task, see `tasks.run`."""
+    line = make_line_of_runs(operation, _WIDE_PIXELS)
+
+    # Not cached by itself: its code is part of the task that calls it, which is.
+    @inner(cache=False)
+    def compute_lines(zero, mark, arguments, index):
+        source, beside, target, extra, total, together, most_taps = arguments[: _OWN + 1]
+        planes, lines, runs, steps = _tables(arguments)
+        taps = np.empty(TAPS + TAP * most_taps, np.int64)
+        taps[:TAPS] = -1
+        image, h = divmod(index * together, len(planes) * len(lines))
+        d, h = divmod(h, len(lines))
+        for _ in range(index * together, min((index + 1) * together, total)):
+            tables = planes, lines, runs, steps, taps
+            line(zero, mark, image, d, h, tables, source, beside, target, extra, zero)
+            h += 1
+            if h == len(lines):
+                d, h = d + 1, 0
+            if d == len(planes):
+                image, d = image + 1, 0
+
+    return compute_lines
+
+
+_maximum, _chosen_sum, _weighted_sum, _chosen_spread, _scaled_spread = map(
+    _make_lines, (Maximum, ChosenSum, ScaledSum, ChosenSpread, ScaledSpread)
+)
 
 
 @inner
 def _maximum_with_bytes(zero, arguments, index):
-    """One task, see `tasks.run`: some lines, as all others below."""
-    source, beside, target, extra, total, together = arguments[:_OWN]
-    planes, lines, runs, steps = _tables(arguments)
-    for at in range(index * together, min((index + 1) * together, total)):
-        _maximum(zero, np.uint8(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+    _maximum(zero, np.uint8(0), arguments, index)
 
 
 @inner
 def _maximum_with_integers(zero, arguments, index):
-    source, beside, target, extra, total, together = arguments[:_OWN]
-    planes, lines, runs, steps = _tables(arguments)
-    for at in range(index * together, min((index + 1) * together, total)):
-        _maximum(zero, np.int32(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+    _maximum(zero, np.int32(0), arguments, index)
 
 
 @inner
 def _sum_chosen_by_bytes(zero, arguments, index):
-    source, beside, target, extra, total, together = arguments[:_OWN]
-    planes, lines, runs, steps = _tables(arguments)
-    for at in range(index * together, min((index + 1) * together, total)):
-        _chosen_sum(zero, np.uint8(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+    _chosen_sum(zero, np.uint8(0), arguments, index)
 
 
 @inner
 def _sum_chosen_by_integers(zero, arguments, index):
-    source, beside, target, extra, total, together = arguments[:_OWN]
-    planes, lines, runs, steps = _tables(arguments)
-    for at in range(index * together, min((index + 1) * together, total)):
-        _chosen_sum(zero, np.int32(0), at, planes, lines, runs, steps, source, beside, target, extra, zero)
+    _chosen_sum(zero, np.int32(0), arguments, index)
 
 
 @inner
 def _sum_scaled(zero, arguments, index):
-    source, beside, target, extra, total, together = arguments[:_OWN]
-    planes, lines, runs, steps = _tables(arguments)
-    for at in range(index * together, min((index + 1) * together, total)):
-        _weighted_sum(zero, 0, at, planes, lines, runs, steps, source, beside, target, extra, zero)
+    _weighted_sum(zero, 0, arguments, index)
+
+
+@inner
+def _spread_chosen(zero, arguments, index):
+    _chosen_spread(zero, np.uint8(0), arguments, index)
+
+
+@inner
+def _spread_scaled(zero, arguments, index):
+    _scaled_spread(zero, 0, arguments, index)
 
 
 @inner(cache=False)
 def _tables(arguments):
     """The four arrays of the `Sweep` among the arguments of a task, not counted as references to these."""
-    planes, lines, runs = arguments[_OWN : _OWN + 3]
-    lines_at = _OWN + 3 + planes * 6
+    _, planes, lines, runs = arguments[_OWN : _OWN + _FIXED]
+    planes_at = _OWN + _FIXED
+    lines_at = planes_at + planes * 6
     runs_at = lines_at + lines * 6
     steps_at = runs_at + runs * 7
     return (
-        part(arguments, _OWN + 3, lines_at).reshape((planes, 6)),
+        part(arguments, planes_at, lines_at).reshape((planes, 6)),
         part(arguments, lines_at, runs_at).reshape((lines, 6)),
         part(arguments, runs_at, steps_at).reshape((runs, 7)),
         part(arguments, steps_at, arguments.size),

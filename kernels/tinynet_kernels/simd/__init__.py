@@ -29,8 +29,9 @@ Functionality, 2015) follow from the same reasoning.
 * `packing`: copies a block of b into the order in which a tile reads it;
 * `memory`: copies and clears runs of elements at an address; `parts`: slices of arrays that cost nothing;
 * `transforms`: the products with small constant matrices of Winograd's convolution;
-* `emitter`, `window`, `sweep`: windows of pixels held in registers, for pooling and depthwise convolution;
-* `exponential`, `ordering`: exp, and the maximum, of a vector;
+* `emitter`: writes instructions on vectors, for all that is not left to Numba's loops;
+* `window`, `run`, `sweep`: windows of pixels held in registers, for pooling and depthwise convolution;
+* `polynomial`, `exponential`, `ordering`: polynomials, exp, and the maximum, of a vector;
 * `streaming`: writes large results past the caches.
 
 Importing this package imports nothing; its modules import Numba.

@@ -8,57 +8,60 @@ comparing marks gives masks that fit the vectors of elements.
 from llvmlite import ir
 from numba.core import cgutils
 
-__all__ = ["Emitter"]
+from tinynet_kernels.simd.vectors import VECTOR_BYTES
+
+__all__ = ["Emitter", "VectorEmitter"]
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
-class Emitter:
-    """Writes instructions on vectors of one element type, and of integers of the same size."""
+class VectorEmitter:
+    """Writes instructions on vectors of one element type, float32 or float64.
 
-    def __init__(self, context, builder, dtype, mark, vector_bytes):
+    Addresses are integers; `v` counts the vectors from there on. A mask tells which lanes are written, or
+    read while the others become 0; None stands for all.
+    """
+
+    def __init__(self, context, builder, dtype, vector_bytes=VECTOR_BYTES):
         self.builder = builder
         self.element = context.get_value_type(dtype)
         self.element_bytes = dtype.bitwidth // 8
         self.lanes = vector_bytes // self.element_bytes
         self.vector_bytes = vector_bytes
         self.vector = ir.VectorType(self.element, self.lanes)
-        self.integer = ir.IntType(dtype.bitwidth)
-        self.integers = ir.VectorType(self.integer, self.lanes)
-        self.mark_bytes = mark.bitwidth // 8
-        self.mark_is_signed = mark.signed
-        self.marks = ir.VectorType(ir.IntType(mark.bitwidth), self.lanes)
 
     def constant(self, number):
-        return ir.Constant(self.vector, [number] * self.lanes)
+        return ir.Constant(self.vector, [float(number)] * self.lanes)
 
     def zeros(self):
-        return self.constant(0.0)
+        return self.constant(0)
 
     def variable(self, value):
+        """A variable that starts as `value`; LLVM turns it into a register."""
         return cgutils.alloca_once_value(self.builder, value)
 
     def offset(self, address, step, times):
         return self.builder.add(address, self.builder.mul(step, _INT64(times)))
 
-    def all_positive(self, counts):
-        product = self.builder.mul(self.builder.mul(counts[0], counts[1]), counts[2])
-        return self.builder.icmp_signed(">", product, _INT64(0))
-
-    def masks(self, channels, vectors):
-        """For each vector, which of its lanes lie below `channels`."""
-        count = self.broadcast(self.builder.trunc(channels, _INT32))
+    def masks(self, columns, vectors):
+        """For each vector, which of its lanes lie below `columns`."""
+        count = self.broadcast(self.builder.trunc(columns, _INT32))
         lanes = [
             ir.Constant(count.type, [v * self.lanes + lane for lane in range(self.lanes)])
             for v in range(vectors)
         ]
         return [self.builder.icmp_signed("<", numbers, count) for numbers in lanes]
 
-    def load(self, address, v, mask):
+    def load(self, address, v=0, mask=None):
         return self._load(self.vector, self.element_bytes, address, v, mask)
 
-    def store(self, value, address, v, mask):
+    def store(self, value, address, v=0, mask=None):
         self._store(value, self.element_bytes, address, v, mask)
+
+    def load_everywhere(self, address):
+        """One element, copied to all lanes."""
+        pointer = self.builder.inttoptr(address, self.element.as_pointer())
+        return self.broadcast(self.builder.load(pointer, align=self.element_bytes))
 
     def prefetch(self, address, distance):
         """Asks for a cache line that is going to be written. A hint: it never faults, wherever it points."""
@@ -69,34 +72,21 @@ class Emitter:
         to_write, keep, data = _INT32(1), _INT32(3), _INT32(1)
         self.builder.call(function, [pointer, to_write, keep, data])
 
-    def load_marks(self, address, v, mask):
-        """Marks, widened to the size of the elements."""
-        marks = self._load(self.marks, self.mark_bytes, address, v, mask)
-        if self.marks.element.width >= self.integer.width:
-            return marks
-        widen = self.builder.sext if self.mark_is_signed else self.builder.zext
-        return widen(marks, self.integers)
-
-    def store_marks(self, value, address, v, mask):
-        if self.marks.element.width < self.integer.width:
-            value = self.builder.trunc(value, self.marks)
-        self._store(value, self.mark_bytes, address, v, mask)
-
-    def load_everywhere(self, address):
-        """One element, copied to all lanes."""
-        pointer = self.builder.inttoptr(address, self.element.as_pointer())
-        return self.broadcast(self.builder.load(pointer, align=self.element_bytes))
-
-    def multiply_add(self, a, b, variable):
+    def fused(self, a, b, c):
+        """a * b + c."""
         name = f"llvm.fmuladd.v{self.lanes}f{8 * self.element_bytes}"
         function_type = ir.FunctionType(self.vector, [self.vector] * 3)
         function = cgutils.get_or_insert_function(self.builder.module, function_type, name)
-        self.builder.store(self.builder.call(function, [a, b, self.builder.load(variable)]), variable)
+        return self.builder.call(function, [a, b, c])
 
-    def broadcast_integer(self, number):
-        if self.integer.width < 64:
-            number = self.builder.trunc(number, self.integer)
-        return self.broadcast(number)
+    def multiply_add(self, a, b, variable):
+        """Adds a * b to a variable."""
+        self.builder.store(self.fused(a, b, self.builder.load(variable)), variable)
+
+    def cut_off(self, value, floor):
+        """The larger one of `value` and `floor`; NaN if `value` is."""
+        is_below = self.builder.fcmp_ordered("<", value, floor)
+        return self.builder.select(is_below, floor, value)
 
     def broadcast(self, value):
         vector = ir.VectorType(value.type, self.lanes)
@@ -130,3 +120,37 @@ class Emitter:
         width = {"f": 8 * self.element_bytes}.get(kind) or vector.element.width
         name = f"llvm.masked.{action}.v{self.lanes}{kind}{width}.p0"
         return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
+
+
+class Emitter(VectorEmitter):
+    """Writes instructions on vectors of elements, and of marks and integers of the same size."""
+
+    def __init__(self, context, builder, dtype, mark, vector_bytes):
+        super().__init__(context, builder, dtype, vector_bytes)
+        self.integer = ir.IntType(dtype.bitwidth)
+        self.integers = ir.VectorType(self.integer, self.lanes)
+        self.mark_bytes = mark.bitwidth // 8
+        self.mark_is_signed = mark.signed
+        self.marks = ir.VectorType(ir.IntType(mark.bitwidth), self.lanes)
+
+    def all_positive(self, counts):
+        product = self.builder.mul(self.builder.mul(counts[0], counts[1]), counts[2])
+        return self.builder.icmp_signed(">", product, _INT64(0))
+
+    def load_marks(self, address, v, mask):
+        """Marks, widened to the size of the elements."""
+        marks = self._load(self.marks, self.mark_bytes, address, v, mask)
+        if self.marks.element.width >= self.integer.width:
+            return marks
+        widen = self.builder.sext if self.mark_is_signed else self.builder.zext
+        return widen(marks, self.integers)
+
+    def store_marks(self, value, address, v, mask):
+        if self.marks.element.width < self.integer.width:
+            value = self.builder.trunc(value, self.marks)
+        self._store(value, self.mark_bytes, address, v, mask)
+
+    def broadcast_integer(self, number):
+        if self.integer.width < 64:
+            number = self.builder.trunc(number, self.integer)
+        return self.broadcast(number)

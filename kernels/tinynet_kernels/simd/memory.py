@@ -7,11 +7,11 @@ there for its type only.
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, overload
 from numba.np.numpy_support import as_dtype
 
 from tinynet_kernels.compile import inner
+from tinynet_kernels.simd.emitter import VectorEmitter
 from tinynet_kernels.simd.vectors import VECTOR_BYTES, WIDTH_BYTES
 
 __all__ = [
@@ -24,8 +24,6 @@ __all__ = [
     "keep_alive",
     "new_matrix",
 ]
-
-_INT32 = ir.IntType(32)
 
 
 @intrinsic
@@ -95,52 +93,17 @@ def _make_partial(action):
 
         def generate(context, builder, signature, arguments):
             _, source, target, count = arguments
-            vectors = _MaskedVectors(context, builder, signature.args[0], count)
-            value = vectors.zeros if action == _CLEAR else vectors.load(source)
+            emit = VectorEmitter(context, builder, signature.args[0])
+            mask = emit.masks(count, 1)[0]
+            value = emit.zeros() if action == _CLEAR else emit.load(source, mask=mask)
             if action == _ADD:
-                value = builder.fadd(vectors.load(target), value)
-            vectors.store(value, target)
+                value = builder.fadd(emit.load(target, mask=mask), value)
+            emit.store(value, target, mask=mask)
             return context.get_dummy_value()
 
         return types.void(zero, types.int64, types.int64, types.int64), generate
 
     return partial
-
-
-class _MaskedVectors:
-    """Reads and writes the first `count` lanes of a vector."""
-
-    def __init__(self, context, builder, dtype, count):
-        self.builder = builder
-        self.lanes, self.align = VECTOR_BYTES * 8 // dtype.bitwidth, _INT32(dtype.bitwidth // 8)
-        self.vector = ir.VectorType(context.get_value_type(dtype), self.lanes)
-        self.pointer = self.vector.as_pointer()
-        self.suffix = f"v{self.lanes}f{dtype.bitwidth}.p0"
-        self.mask = _lanes_below(builder, count, self.lanes)
-        self.zeros = ir.Constant(self.vector, [0.0] * self.lanes)
-
-    def load(self, address):
-        function = self._function("load", self.vector, [self.pointer, _INT32, self.mask.type, self.vector])
-        place = self.builder.inttoptr(address, self.pointer)
-        return self.builder.call(function, [place, self.align, self.mask, self.zeros])
-
-    def store(self, value, address):
-        function = self._function("store", ir.VoidType(), [self.vector, self.pointer, _INT32, self.mask.type])
-        place = self.builder.inttoptr(address, self.pointer)
-        self.builder.call(function, [value, place, self.align, self.mask])
-
-    def _function(self, action, result, arguments):
-        name = f"llvm.masked.{action}.{self.suffix}"
-        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
-
-
-def _lanes_below(builder, count, lanes):
-    """A mask of the lanes whose number is less than `count`."""
-    indices = ir.VectorType(_INT32, lanes)
-    undefined = ir.Constant(indices, ir.Undefined)
-    single = builder.insert_element(undefined, builder.trunc(count, _INT32), _INT32(0))
-    everywhere = builder.shuffle_vector(single, undefined, ir.Constant(indices, [0] * lanes))
-    return builder.icmp_signed("<", ir.Constant(indices, list(range(lanes))), everywhere)
 
 
 _copy_vector = _make_copy(VECTOR_BYTES)

@@ -14,19 +14,19 @@ from tinynet_kernels.compile import inner
 from tinynet_kernels.simd.memory import element_bytes
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
-__all__ = ["finish_streaming", "is_large", "stream"]
+__all__ = ["LARGE", "finish_streaming", "is_large", "store_past_cache", "stream"]
 
-_LARGE = 16 * 2**20  # bytes; about half of a large third-level cache
+LARGE = 16 * 2**20  # bytes; about half of a large third-level cache
 
 
 @inner(cache=False)
 def is_large(array):
     """Whether the array is so large that it should be written with `stream`."""
-    return array.nbytes >= _LARGE
+    return array.nbytes >= LARGE
 
 
 @intrinsic
-def _store_past_cache(typing_context, zero, source, target):
+def store_past_cache(typing_context, zero, source, target):
     """Copies one vector from an address to an aligned one, with a non-temporal store."""
     if zero not in (types.float32, types.float64):
         return None
@@ -79,7 +79,7 @@ def stream(source, target):
     for j in range(i):
         target[j] = source[j]
     while i + lanes <= target.size:
-        _store_past_cache(zero, origin + i * size, start + i * size)
+        store_past_cache(zero, origin + i * size, start + i * size)
         i += lanes
     for j in range(i, target.size):
         target[j] = source[j]

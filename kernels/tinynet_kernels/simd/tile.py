@@ -13,11 +13,12 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from tinynet_kernels.simd.emitter import VectorEmitter
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
 __all__ = ["ADD", "CUT_OFF", "make_tile"]
 
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+_INT64 = ir.IntType(64)
 
 # What a tile does with its sums besides storing them; the flags may be added up.
 ADD = 1  # to what c holds
@@ -76,18 +77,18 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
             _, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish = (
                 arguments
             )
-            emit = _Emitter(context, builder, signature.args[0], vector_bytes)
+            emit = _TileEmitter(context, builder, signature.args[0], vector_bytes)
             masks = emit.masks(columns, vectors) if masked else [None] * vectors
-            sums = [[emit.zero_variable() for _ in range(vectors)] for _ in range(rows)]
-            emit.prefetch(c, c_row, rows, vectors)
+            sums = [[emit.variable(emit.zeros()) for _ in range(vectors)] for _ in range(rows)]
+            emit.prefetch_tile(c, c_row, rows, vectors)
             with cgutils.for_range(builder, outer) as segment:
                 a_segment = emit.address(a, segment.index, a_outer)
                 b_segment = emit.address(b, segment.index, b_outer)
                 with cgutils.for_range(builder, depth) as step:
                     a_now = emit.address(a_segment, step.index, a_step)
                     b_now = emit.address(b_segment, step.index, b_step)
-                    emit.multiply_add(sums, emit.row_addresses(a_now, a_row, rows), b_now, masks)
-            emit.store(sums, c, c_row, masks, finish)
+                    emit.add_products(sums, emit.row_addresses(a_now, a_row, rows), b_now, masks)
+            emit.store_tile(sums, c, c_row, masks, finish)
             return context.get_dummy_value()
 
         return signature, generate
@@ -95,17 +96,8 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
     return tile
 
 
-class _Emitter:
-    """Writes the instructions of a tile with vectors of one element type."""
-
-    def __init__(self, context, builder, dtype, vector_bytes):
-        self.builder = builder
-        self.element = context.get_value_type(dtype)
-        self.element_bytes = dtype.bitwidth // 8
-        self.lanes = vector_bytes // self.element_bytes
-        self.vector_bytes = vector_bytes
-        self.vector = ir.VectorType(self.element, self.lanes)
-        self.suffix = f"v{self.lanes}f{dtype.bitwidth}"
+class _TileEmitter(VectorEmitter):
+    """Writes the instructions of a tile."""
 
     def address(self, base, index, stride):
         return self.builder.add(base, self.builder.mul(index, stride))
@@ -123,59 +115,25 @@ class _Emitter:
             base = builder.add(base, three)
         return addresses[:rows]
 
-    def prefetch(self, c, c_row, rows, vectors):
-        """Asks for the tile of c, which is on its way to the cache while the sums are computed.
-
-        A prefetch is a hint: it never faults, whatever the address, so masked lanes need no care here.
-        """
-        builder, byte = self.builder, ir.IntType(8).as_pointer()
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [byte, _INT32, _INT32, _INT32]),
-            "llvm.prefetch.p0",
-        )
-        to_write, keep, data = _INT32(1), _INT32(3), _INT32(1)
+    def prefetch_tile(self, c, c_row, rows, vectors):
+        """Asks for the tile of c, which is on its way to the cache while the sums are computed."""
         for row in range(rows):
-            for offset in range(0, vectors * self.vector_bytes, _CACHE_LINE):
-                address = builder.add(self.address(c, _INT64(row), c_row), _INT64(offset))
-                builder.call(function, [builder.inttoptr(address, byte), to_write, keep, data])
+            for distance in range(0, vectors * self.vector_bytes, _CACHE_LINE):
+                self.prefetch(self.address(c, _INT64(row), c_row), distance)
 
-    def zero_variable(self):
-        """A vector that starts as 0; LLVM turns the variable into a register."""
-        return cgutils.alloca_once_value(self.builder, ir.Constant(self.vector, [0.0] * self.lanes))
-
-    def masks(self, columns, vectors):
-        """For each vector, which of its lanes lie below `columns`."""
-        count = self._broadcast(self.builder.trunc(columns, _INT32), _INT32)
-        lane_type = ir.VectorType(_INT32, self.lanes)
-        return [
-            self.builder.icmp_signed(
-                "<", ir.Constant(lane_type, [v * self.lanes + i for i in range(self.lanes)]), count
-            )
-            for v in range(vectors)
-        ]
-
-    def multiply_add(self, sums, a_addresses, b, masks):
-        builder = self.builder
-        b_vectors = [self._load(b, v, mask) for v, mask in enumerate(masks)]
-        function = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(self.vector, [self.vector] * 3),
-            f"llvm.fmuladd.{self.suffix}",
-        )
+    def add_products(self, sums, a_addresses, b, masks):
+        b_vectors = [self.load(b, v, mask) for v, mask in enumerate(masks)]
         for row, address in zip(sums, a_addresses, strict=True):
-            pointer = builder.inttoptr(address, self.element.as_pointer())
-            factor = self._broadcast(builder.load(pointer, align=self.element_bytes), self.element)
+            factor = self.load_everywhere(address)
             for variable, b_vector in zip(row, b_vectors, strict=True):
-                total = builder.call(function, [factor, b_vector, builder.load(variable)])
-                builder.store(total, variable)
+                self.multiply_add(factor, b_vector, variable)
 
-    def store(self, sums, c, c_row, masks, finish):
-        for flag, action in ((ADD, self._add_old), (CUT_OFF, self._cut_off)):
+    def store_tile(self, sums, c, c_row, masks, finish):
+        for flag, action in ((ADD, self._add_old), (CUT_OFF, self._cut_off_at_zero)):
             is_wanted = self.builder.icmp_signed("!=", self.builder.and_(finish, _INT64(flag)), _INT64(0))
             with self.builder.if_then(is_wanted):
                 self._for_each(sums, c, c_row, masks, action)
-        self._for_each(sums, c, c_row, masks, self._store)
+        self._for_each(sums, c, c_row, masks, self._store_sum)
 
     def _for_each(self, sums, c, c_row, masks, action):
         for index, row in enumerate(sums):
@@ -184,41 +142,11 @@ class _Emitter:
                 action(variable, address, v, mask)
 
     def _add_old(self, variable, address, v, mask):
-        total = self.builder.fadd(self._load(address, v, mask), self.builder.load(variable))
+        total = self.builder.fadd(self.load(address, v, mask), self.builder.load(variable))
         self.builder.store(total, variable)
 
-    def _cut_off(self, variable, address, v, mask):
-        total, zeros = self.builder.load(variable), ir.Constant(self.vector, [0.0] * self.lanes)
-        is_negative = self.builder.fcmp_ordered("<", total, zeros)
-        self.builder.store(self.builder.select(is_negative, zeros, total), variable)
+    def _cut_off_at_zero(self, variable, address, v, mask):
+        self.builder.store(self.cut_off(self.builder.load(variable), self.zeros()), variable)
 
-    def _load(self, address, v, mask):
-        pointer = self._pointer(address, v)
-        if mask is None:
-            return self.builder.load(pointer, align=self.element_bytes)
-        function = self._masked("load", self.vector, [pointer.type, _INT32, mask.type, self.vector])
-        nothing = ir.Constant(self.vector, [0.0] * self.lanes)
-        return self.builder.call(function, [pointer, _INT32(self.element_bytes), mask, nothing])
-
-    def _store(self, variable, address, v, mask):
-        pointer, value = self._pointer(address, v), self.builder.load(variable)
-        if mask is None:
-            self.builder.store(value, pointer, align=self.element_bytes)
-            return
-        function = self._masked("store", ir.VoidType(), [self.vector, pointer.type, _INT32, mask.type])
-        self.builder.call(function, [value, pointer, _INT32(self.element_bytes), mask])
-
-    def _pointer(self, address, v):
-        address = self.builder.add(address, _INT64(v * self.vector_bytes))
-        return self.builder.inttoptr(address, self.vector.as_pointer())
-
-    def _masked(self, action, result, arguments):
-        name = f"llvm.masked.{action}.{self.suffix}.p0"
-        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
-
-    def _broadcast(self, value, element):
-        vector = ir.VectorType(element, self.lanes)
-        undefined = ir.Constant(vector, ir.Undefined)
-        single = self.builder.insert_element(undefined, value, _INT32(0))
-        first_lane = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(single, undefined, first_lane)
+    def _store_sum(self, variable, address, v, mask):
+        self.store(self.builder.load(variable), address, v, mask)

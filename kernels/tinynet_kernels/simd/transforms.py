@@ -13,7 +13,6 @@ outside of the image is then no special case: its address is that of a row of ze
 written, that of a row that nobody reads.
 """
 
-from fractions import Fraction
 from typing import NamedTuple
 
 from llvmlite import ir
@@ -22,11 +21,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from tinynet_kernels.compile import inner
+from tinynet_kernels.simd.emitter import VectorEmitter
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
 __all__ = ["Images", "fill_cells", "fill_planes", "make_transform"]
 
-_INT32, _INT64 = ir.IntType(32), ir.IntType(64)
+_INT64 = ir.IntType(64)
 
 
 class Images(NamedTuple):
@@ -70,7 +70,7 @@ def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
 
     def emit(context, builder, signature, arguments):
         zero, tile = signature.args[:2]
-        writer = _Writer(context, builder, zero, vector_bytes)
+        writer = _TransformEmitter(context, builder, zero, vector_bytes)
         writer.transform(factors_of[tile.count], *arguments[2:])
         return context.get_dummy_value()
 
@@ -106,24 +106,15 @@ def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
     return transform
 
 
-class _Writer:
-    """Writes the instructions of a transform with vectors of one element type."""
-
-    def __init__(self, context, builder, dtype, vector_bytes):
-        self.builder = builder
-        self.element = context.get_value_type(dtype)
-        self.element_bytes = dtype.bitwidth // 8
-        self.lanes = vector_bytes // self.element_bytes
-        self.vector_bytes = vector_bytes
-        self.vector = ir.VectorType(self.element, self.lanes)
-        self.suffix = f"v{self.lanes}f{dtype.bitwidth}"
+class _TransformEmitter(VectorEmitter):
+    """Writes the instructions of a transform."""
 
     def transform(
         self, factors, source, source_offset, target, target_offset, columns, bias=None, floor=None
     ):
         builder = self.builder
         source, target = (builder.inttoptr(table, _INT64.as_pointer()) for table in (source, target))
-        epilogue = None if bias is None else (bias, self._broadcast(floor, self.element))
+        epilogue = None if bias is None else (bias, self.broadcast(floor))
         whole = builder.sdiv(columns, _INT64(self.lanes))
         with cgutils.for_range(builder, whole) as step:
             done = builder.mul(step.index, _INT64(self.vector_bytes))
@@ -132,7 +123,7 @@ class _Writer:
         with builder.if_then(builder.icmp_signed(">", rest, _INT64(0)), likely=False):
             done = builder.mul(whole, _INT64(self.vector_bytes))
             self._step(
-                factors, source, source_offset, target, target_offset, done, self._mask(rest), epilogue
+                factors, source, source_offset, target, target_offset, done, self.masks(rest, 1)[0], epilogue
             )
 
     def _step(self, factors, source, source_offset, target, target_offset, done, mask, epilogue):
@@ -143,16 +134,16 @@ class _Writer:
         )
         columns = []
         for j in range(size):
-            pointers = [self._cell(source, i * size + j, source_offset) for i in range(size)]
-            columns.append(self._apply(factors, [self._load(pointer, mask) for pointer in pointers]))
+            cells = [self._cell(source, i * size + j, source_offset) for i in range(size)]
+            columns.append(self._apply(factors, [self.load(cell, mask=mask) for cell in cells]))
         if epilogue:
-            bias = self._load(self._pointer(self.builder.add(epilogue[0], done)), mask)
+            bias = self.load(self.builder.add(epilogue[0], done), mask=mask)
         for i in range(results):
             row = self._apply(factors, [column[i] for column in columns])
             for j, value in enumerate(row):
                 if epilogue:
-                    value = self._cut_off(self.builder.fadd(value, bias), epilogue[1])
-                self._store(value, self._cell(target, i * results + j, target_offset), mask)
+                    value = self.cut_off(self.builder.fadd(value, bias), epilogue[1])
+                self.store(value, self._cell(target, i * results + j, target_offset), mask=mask)
 
     def _apply(self, factors, vectors):
         for factor in factors:
@@ -165,61 +156,18 @@ class _Writer:
         terms = [(factor, vector) for factor, vector in zip(row, vectors, strict=True) if factor != 0]
         for factor, vector in sorted(terms, key=lambda term: term[0] != 1):
             if total is None:
-                total = vector if factor == 1 else builder.fmul(vector, self._constant(factor))
+                total = vector if factor == 1 else builder.fmul(vector, self.constant(factor))
             elif factor == 1:
                 total = builder.fadd(total, vector)
             elif factor == -1:
                 total = builder.fsub(total, vector)
             else:
-                function = self._function("fmuladd", self.vector, [self.vector] * 3)
-                total = builder.call(function, [vector, self._constant(factor), total])
+                total = self.fused(vector, self.constant(factor), total)
         return total
 
-    def _cut_off(self, value, floor):
-        is_below = self.builder.fcmp_ordered("<", value, floor)
-        return self.builder.select(is_below, floor, value)
-
     def _cell(self, table, index, offset):
-        address = self.builder.load(self.builder.gep(table, [_INT64(index)]))
-        return self._pointer(self.builder.add(address, offset))
-
-    def _pointer(self, address):
-        return self.builder.inttoptr(address, self.vector.as_pointer())
-
-    def _load(self, pointer, mask):
-        if mask is None:
-            return self.builder.load(pointer, align=self.element_bytes)
-        arguments = [pointer.type, _INT32, mask.type, self.vector]
-        function = self._function("masked.load", self.vector, arguments, ".p0")
-        return self.builder.call(function, [pointer, _INT32(self.element_bytes), mask, self._constant(0)])
-
-    def _store(self, value, pointer, mask):
-        if mask is None:
-            self.builder.store(value, pointer, align=self.element_bytes)
-            return
-        arguments = [self.vector, pointer.type, _INT32, mask.type]
-        function = self._function("masked.store", ir.VoidType(), arguments, ".p0")
-        self.builder.call(function, [value, pointer, _INT32(self.element_bytes), mask])
-
-    def _function(self, name, result, arguments, ending=""):
-        name = f"llvm.{name}.{self.suffix}{ending}"
-        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(result, arguments), name)
-
-    def _mask(self, count):
-        """Which lanes lie below `count`."""
-        lanes = ir.Constant(ir.VectorType(_INT32, self.lanes), list(range(self.lanes)))
-        count = self._broadcast(self.builder.trunc(count, _INT32), _INT32)
-        return self.builder.icmp_signed("<", lanes, count)
-
-    def _constant(self, factor):
-        return ir.Constant(self.vector, [float(Fraction(factor))] * self.lanes)
-
-    def _broadcast(self, value, element):
-        vector = ir.VectorType(element, self.lanes)
-        undefined = ir.Constant(vector, ir.Undefined)
-        single = self.builder.insert_element(undefined, value, _INT32(0))
-        first_lane = ir.Constant(ir.VectorType(_INT32, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(single, undefined, first_lane)
+        """The address of a cell."""
+        return self.builder.add(self.builder.load(self.builder.gep(table, [_INT64(index)])), offset)
 
 
 @inner(cache=False)

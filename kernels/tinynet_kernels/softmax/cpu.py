@@ -36,6 +36,8 @@ def _by_rows(kernel, *arrays):
 
 
 def first_wrong_target(targets, classes, ignore_index):
+    if not targets.size:
+        return -1
     return _first_wrong_target(_as_int64(targets), classes, ignore_index is not None, ignore_index or 0)
 
 
