@@ -3,9 +3,11 @@ import dataclasses
 
 import pytest
 
-from tinynet import recipes
+from small_data import small_photographs, use_small_data
+from tinynet import models, recipes
+from tinynet.data import CATS_DOGS_CLASSES, DataNotFoundError
 from tinynet.errors import ArgumentError, DataError
-from tinynet.recipes import depths
+from tinynet.recipes import calibration, depths, transfer
 
 
 def options(folder, **choice):
@@ -48,8 +50,6 @@ def test_depths_is_resumed_where_it_stopped(small_sets, two_depths):
 
 def test_depths_draws_its_picture(tmp_path, monkeypatch, two_depths):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
-    from small_data import use_small_data
-
     use_small_data(monkeypatch)
     recipes.run(recipes.get("depths"), options(tmp_path))
     assert (tmp_path / "depths.png").read_bytes().startswith(b"\x89PNG")
@@ -74,3 +74,39 @@ def test_a_study_is_not_resumed_with_other_settings(small_sets, two_depths):
     recipes.run(recipes.get("depths"), options(small_sets / "run"))
     with pytest.raises(ArgumentError, match="begun with epochs 1, it cannot go on with 2"):
         recipes.run(recipes.get("depths"), options(small_sets / "run", epochs=2, resume=True))
+
+
+def test_calibration_compares_eight_networks(small_sets, monkeypatch):
+    monkeypatch.setattr(calibration, "VALIDATION_IMAGES", 40)
+    monkeypatch.setattr(calibration, "WIDTH", 8)
+    report = recipes.run(recipes.get("calibration"), options(small_sets / "run", epochs=3, seed=1))
+    results = report["results"]
+    assert results["changed_predictions"] == 0
+    ratio = results["calibration_error_after"] / results["calibration_error_before"]
+    assert results["calibration_error_ratio"] == pytest.approx(ratio)
+    rows = list(csv.DictReader((small_sets / "run" / "calibration.csv").read_text().splitlines()))
+    assert len({(row["depth"], row["batch_norm"], row["weight_decay"]) for row in rows}) == 8
+    (worst,) = [
+        row for row in rows if (row["depth"], row["batch_norm"], row["weight_decay"]) == ("6", "True", "0.0")
+    ]
+    assert float(worst["temperature"]) == results["temperature"] > 0
+    assert float(worst["error_before"]) == results["calibration_error_before"]
+
+
+def test_transfer_compares_frozen_with_fine_tuned_layers(small_sets, monkeypatch):
+    photographs = small_photographs("cats and dogs", 32, CATS_DOGS_CLASSES, train=40, test=10)
+    monkeypatch.setattr(transfer, "load_cats_dogs", lambda size, dtype: photographs)
+    monkeypatch.setattr(transfer, "_pretrained", lambda: models.MobileNetV1(10, width=0.125).eval())
+    report = recipes.run(recipes.get("transfer"), options(small_sets / "run", epochs=2))
+    rows = list(csv.DictReader((small_sets / "run" / "folds.csv").read_text().splitlines()))
+    frozen, tuned = (sum(float(row[name]) for row in rows) / 5 for name in ("frozen", "fine-tuned"))
+    assert report["results"]["frozen_accuracy"] == pytest.approx(frozen)
+    assert report["results"]["gain_by_fine_tuning"] == pytest.approx(tuned - frozen)
+    assert frozen > 0.7  # the two colours are told apart even by weights that were never trained
+
+
+def test_transfer_says_which_weights_are_missing(small_sets, monkeypatch):
+    monkeypatch.setenv("TINYNET_DATA", str(small_sets))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(small_sets))
+    with pytest.raises(DataNotFoundError, match=r"mobilenet-v1-0\.25-224-tfjs"):
+        recipes.run(recipes.get("transfer"), options(small_sets / "run"))

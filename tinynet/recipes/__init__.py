@@ -6,6 +6,7 @@ report = tn.recipes.run(tn.recipes.get("lenet5"))
 from tinynet.models.registry import find
 from tinynet.recipes import experiment
 from tinynet.recipes.base import Figure, Pixels, Recipe, Settings, Study
+from tinynet.recipes.calibration import CALIBRATION
 from tinynet.recipes.cats_dogs import MOBILENET, VGG_16
 from tinynet.recipes.cifar import GOOGLENET, NIN, PLAIN_20, RESNET_20
 from tinynet.recipes.densenet import MNIST_DENSENET
@@ -16,6 +17,7 @@ from tinynet.recipes.options import Options
 from tinynet.recipes.report import find_reports, read_report
 from tinynet.recipes.runs import Run
 from tinynet.recipes.studies import Work, run_study
+from tinynet.recipes.transfer import TRANSFER
 
 __all__ = [
     "Figure",
@@ -49,6 +51,8 @@ _RECIPES = {
         DEPTHS,
         VGG_16,
         MOBILENET,
+        TRANSFER,
+        CALIBRATION,
     )
 }
 
