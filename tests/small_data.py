@@ -1,8 +1,10 @@
 """Small data sets that stand in for the real ones where a test runs recipes."""
 
+from functools import partial
+
 import numpy as np
 
-from tinynet.data import ImageData, ImageSplit
+from tinynet.data import CATS_DOGS_CLASSES, CIFAR10_CLASSES, ImageData, ImageSplit
 
 
 def small_digits(name="digits", size=32, train=96, test=40):
@@ -18,6 +20,19 @@ def small_digits(name="digits", size=32, train=96, test=40):
     return ImageData(name, split(train), split(test), tuple("0123456789"))
 
 
+def small_photographs(name, size, class_names, train=48, test=16):
+    """One colour for each class, with noise."""
+    rng = np.random.default_rng(11)
+    colours = rng.random((len(class_names), 3))
+
+    def split(count):
+        labels = np.arange(count) % len(class_names)
+        images = 0.7 * colours[labels][:, np.newaxis, np.newaxis] + 0.3 * rng.random((count, size, size, 3))
+        return ImageSplit(images.astype(np.float32), labels.astype(np.int64))
+
+    return ImageData(name, split(train), split(test), class_names)
+
+
 def use_small_data(monkeypatch):
     """Makes the recipes' loaders give small data under the names of the real sets."""
     from tinynet.recipes import data
@@ -26,5 +41,9 @@ def use_small_data(monkeypatch):
         "digits": small_digits,
         "mnist": lambda: small_digits("mnist", 28),
         "fashion-mnist": lambda: small_digits("fashion-mnist", 28),
+        "cifar10": partial(small_photographs, "cifar10", 32, CIFAR10_CLASSES),
+        "cifar10-jpeg": partial(small_photographs, "cifar10, JPEG part", 32, CIFAR10_CLASSES),
+        "cats-dogs": partial(small_photographs, "cats and dogs", 50, CATS_DOGS_CLASSES),
+        "cats-dogs-96": partial(small_photographs, "cats and dogs", 96, CATS_DOGS_CLASSES),
     }
     monkeypatch.setattr(data, "_LOADERS", loaders)

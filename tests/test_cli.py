@@ -62,6 +62,7 @@ def test_options_reach_the_run(cli):
     cli(words + " --workers 2")
     report = tn.recipes.read_report("runs/mnist-dense-200")
     assert report["settings"] == {
+        "full": False,
         "data": "fashion-mnist",
         "epochs": 1,
         "batch_size": 20,
@@ -129,13 +130,13 @@ def test_report_shows_all_runs(cli):
     cli("train mnist-dense-200 --epochs 1 --quiet")
     status, output, _ = cli("report")
     assert status == 0
-    assert [line.split()[0] for line in lines(output) if line[0] not in " ─"] == [
-        "run",
-        "lenet5",
-        "mnist-dense-200",
-    ]
+    listed = [line.split()[0] for line in lines(output) if line[0] not in " ─"]
+    assert listed[:3] == ["run", "lenet5", "mnist-dense-200"]
+    assert sorted(listed[1:]) == sorted(tn.recipes.available())
     assert "98.26%" in output
-    assert cli("report runs/lenet5")[1].count("lenet5") == 1
+    assert output.count("(not run)") == len(tn.recipes.available()) - 2
+    alone = cli("report runs/lenet5")[1]
+    assert (alone.count("lenet5"), alone.count("(not run)")) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +145,9 @@ def test_report_shows_all_runs(cli):
         ("summary mnist-conv", "1,199,882"),
         ("summary lenet5", "61,706"),
         ("summary mnist-dense-1024 --input 28x28x1", "814,090"),
+        ("summary lenet5 --input 28x28x1", "61,706"),
+        ("summary vgg16 --input 50x50x3 --classes 2", "33,605,442"),
+        ("summary resnet152 --input 224x224x3", "60,344,232"),
     ],
 )
 def test_summary_prints_the_table(words, total, cli):
@@ -180,6 +184,7 @@ def test_errors_are_one_line(words, status, text, cli):
         ("train lenet5 --epochs 0", "argument --epochs: 0 is less than 1"),
         ("train lenet5 --epochs ten", "argument --epochs: 'ten' is not an integer"),
         ("train lenet5 --seed -1", "argument --seed: -1 is less than 0"),
+        ("summary lenet5 --classes 0", "argument --classes: 0 is less than 1"),
         ("summary lenet5 --input 28x", "argument --input: '28x' is not a shape such as 28x28x1"),
         ("predict", "the following arguments are required: IMAGE"),
     ],
@@ -191,7 +196,7 @@ def test_words_that_make_no_sense_are_refused(words, text, cli):
 
 
 def test_shape_error_names_the_layer(cli):
-    status, _, errors = cli("summary lenet5 --input 28x28x1")
+    status, _, errors = cli("summary mnist-conv --input 20x20x1")
     assert status == 2
     assert errors.endswith("[dense1]\n")
     assert len(lines(errors)) == 1
@@ -254,5 +259,5 @@ def test_module_runs_as_a_command():
     )
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "tinynet: there is no recipe 'nothing-like-it'; there is lenet5, mnist-conv"
+        "tinynet: there is no recipe 'nothing-like-it'; there is depths, googlenet, lenet5"
     )

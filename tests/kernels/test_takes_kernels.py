@@ -10,10 +10,21 @@ import numpy as np
 import pytest
 
 import tinynet_kernels
-from tinynet_kernels import activation, conv, dropout, matmul, norm, optimizer, pinned, pool, softmax
+from tinynet_kernels import (
+    activation,
+    conv,
+    dropout,
+    matmul,
+    norm,
+    optimizer,
+    pinned,
+    pool,
+    sampling,
+    softmax,
+)
 from tinynet_kernels.dispatch import Family
 
-FAMILIES = (activation, conv, dropout, matmul, norm, optimizer, pool, softmax)
+FAMILIES = (activation, conv, dropout, matmul, norm, optimizer, pool, sampling, softmax)
 
 
 def run_python(code, **environment):

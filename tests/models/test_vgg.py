@@ -43,6 +43,28 @@ def test_vgg16_of_50_pixels_has_the_documented_table():
     assert (table.total_parameters, table.non_trainable_parameters) == (33_605_442, 0)
 
 
+def test_the_activation_memory_of_vgg16_is_60_megabytes():
+    with nn.init.skipped():
+        table = summary(models.VGG16(), (224, 224, 3))
+    block_sizes = [(2, 224, 64), (2, 112, 128), (3, 56, 256), (3, 28, 512), (3, 14, 512)]
+    convolutions = sum(depth * size * size * width for depth, size, width in block_sizes)
+    pooled = sum((size // 2) ** 2 * width for _, size, width in block_sizes)
+    dense = 4096 + 4096 + 1000
+    assert table.activation_bytes == 4 * (convolutions + pooled + dense) == 4 * 15_087_080
+    # With the image itself it is what is often summed up, and seldom rightly: 15.2 million numbers, 61 MB.
+    assert 15_087_080 + 224 * 224 * 3 == 15_237_608
+
+
+@pytest.mark.parametrize(("name", "count"), [("vgg16", 138_365_992), ("vgg19", 143_678_248)])
+def test_batch_norm_follows_every_convolution_where_it_is_wanted(name, count):
+    with nn.init.skipped():
+        model = models.create(name, batch_norm=True)
+    assert model.num_parameters() == count
+    kinds = [type(layer).__name__ for layer in model.features[4]]
+    depth = (len(kinds) - 1) // 3
+    assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"] * depth + ["MaxPool2d"]
+
+
 @pytest.mark.parametrize(("name", "depth"), [("vgg16", 16), ("vgg19", 19)])
 def test_depth_is_the_number_of_layers_with_weights(name, depth):
     model = models.create(name, input_size=32)
@@ -61,7 +83,7 @@ def test_vgg_refuses_images_that_pooling_would_use_up():
         models.VGG16(input_size=31)
 
 
-def torch_vgg(torch, depths, num_classes):
+def torch_vgg(torch, depths, num_classes, batch_norm):
     def sequence(layers):
         network = torch.nn.Sequential()
         for name, layer in layers:
@@ -79,6 +101,8 @@ def torch_vgg(torch, depths, num_classes):
         layers = []
         for number in range(1, depth + 1):
             layers.append((f"conv{number}", torch.nn.Conv2d(channels, width, 3, padding=1)))
+            if batch_norm:
+                layers.append((f"norm{number}", torch.nn.BatchNorm2d(width)))
             layers.append((f"relu{number}", torch.nn.ReLU()))
             channels = width
         blocks.append(sequence([*layers, ("pool", torch.nn.MaxPool2d(2))]))
@@ -98,11 +122,13 @@ def torch_vgg(torch, depths, num_classes):
 class WideVGG16(models.VGG16):
     """For images of 64 × 32 pixels: what is flattened has two pixels, so that their order matters."""
 
-    def __init__(self):
-        super().__init__(3, input_size=32)
+    def __init__(self, batch_norm=False):
+        super().__init__(3, input_size=32, batch_norm=batch_norm)
         self.classifier.dense1 = nn.Linear(2 * 512, 4096)
 
 
-def test_vgg16_follows_pytorch(rng, follow_pytorch):
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_vgg16_follows_pytorch(batch_norm, rng, follow_pytorch):
     images = rng.normal(size=(2, 64, 32, 3))
-    follow_pytorch(WideVGG16(), lambda torch: torch_vgg(torch, (2, 2, 3, 3, 3), 3), images)
+    depths = (2, 2, 3, 3, 3)
+    follow_pytorch(WideVGG16(batch_norm), lambda torch: torch_vgg(torch, depths, 3, batch_norm), images)

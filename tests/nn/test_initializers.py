@@ -111,6 +111,29 @@ def test_a_change_by_an_initialiser_is_noticed_by_backward():
         y.backward()
 
 
+def test_skipped_initialisers_draw_nothing_and_leave_the_tensor():
+    parameter = nn.Parameter(np.full((4, 5), 7.0, np.float32))
+    generator = tn.Generator(0)
+    with init.skipped():
+        for function in (init.uniform, init.normal, init.he_normal, init.glorot_uniform, init.orthogonal):
+            assert function(parameter, generator=generator) is parameter
+        assert (parameter.data == 7).all()
+        with init.skipped():
+            pass
+        init.normal(parameter, generator=generator)
+        assert (parameter.data == 7).all()
+        assert not nn.Linear(3, 2).bias.data.any()
+    assert generator.uniform((3,)).tolist() == tn.Generator(0).uniform((3,)).tolist()
+    init.normal(parameter, generator=generator)
+    assert (parameter.data != 7).all()
+
+
+def test_skipping_ends_with_an_error():
+    with pytest.raises(KeyError), init.skipped():
+        raise KeyError
+    assert nn.Linear(3, 2).weight.data.any()
+
+
 def test_errors():
     parameter = nn.Parameter(np.empty((3,), np.float32))
     with pytest.raises(ShapeError, match="fans"):

@@ -17,8 +17,10 @@ def report(**changes):
         "recipe": "lenet5",
         "status": "finished",
         "data": "digits",
-        "settings": {},
+        "settings": {"data": "digits", "full": False, "seed": 0},
         "model": {},
+        "device": "cpu",
+        "training_seconds": 61.25,
         "results": results,
         "comparison": comparison(figures, results),
         **changes,
@@ -26,18 +28,32 @@ def report(**changes):
 
 
 def test_table_shows_documented_beside_obtained():
-    lines = table({"first": report(), "second": report(comparison=[], data="mnist")}).splitlines()
+    second = report(comparison=[], settings={"data": "mnist", "full": True, "seed": 0})
+    lines = table({"first": report(), "second": second}).splitlines()
     words = [line.split() for line in lines]
-    assert words[0] == ["run", "data", "quantity", "documented", "obtained"]
-    assert words[2] == ["first", "digits", "parameters", "61,706", "61,706", "reached", "·", "document", "1"]
+    headings = ["run", "data", "seed", "device", "seconds", "quantity", "documented", "obtained"]
+    assert words[0] == headings
+    first = ["first", "digits", "0", "cpu", "61", "parameters", "61,706", "61,706", "reached", "·"]
+    assert words[2] == [*first, "document", "1"]
     assert words[3] == ["test", "accuracy", "99.00%", "98.75%", "not", "reached", "·", "document", "2"]
-    assert words[4] == ["second", "mnist", "parameters", "—", "61,706"]
+    assert words[4] == ["second", "mnist,", "full", "size", "0", "cpu", "61", "parameters", "—", "61,706"]
     assert words[5] == ["test", "accuracy", "—", "98.75%"]
+
+
+def test_table_shows_other_quantities_as_plain_numbers():
+    lines = table({"run": report(results={"loss_ratio": 0.87654}, comparison=[])}).splitlines()
+    assert lines[2].split()[-4:] == ["loss", "ratio", "—", "0.8765"]
 
 
 def test_table_names_runs_that_have_not_ended():
     lines = table({"run": report(status="interrupted", results={}, comparison=[])}).splitlines()
-    assert lines[-1].split() == ["run", "digits", "—", "(interrupted)"]
+    assert lines[-1].split() == ["run", "digits", "0", "cpu", "61", "—", "(interrupted)"]
+
+
+def test_table_names_recipes_that_were_not_run():
+    lines = table({"run": report()}, names=["lenet5", "nin"]).splitlines()
+    assert lines[-1].split() == ["nin", "—", "(not", "run)"]
+    assert sum("(not run)" in line for line in lines) == 1
 
 
 def test_figures_without_a_result_are_left_out():

@@ -10,7 +10,7 @@ __all__ = ["MAX_PIXELS", "decode_image"]
 MAX_PIXELS = 64_000_000
 
 
-def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
+def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS, square=False):
     """Decodes an image file.
 
     Args:
@@ -19,6 +19,7 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
         mode: ``"RGB"``, or ``"L"`` for one channel of greys. What is transparent becomes white.
         size: (height, width) to resize to, smoothing where the image shrinks; None keeps its own.
         max_pixels: images with more are refused before they are decoded.
+        square: whether to keep only the largest square in the middle, before resizing.
 
     Returns:
         (H, W, C), uint8.
@@ -39,6 +40,8 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
             if width * height > max_pixels:
                 raise DataError(f"{name}: {width}×{height} pixels, at most {max_pixels:,} are accepted")
             image = _opaque(image).convert(mode)
+            if square:
+                image = _central_square(image)
             if size is not None:
                 image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
             pixels = np.array(image, dtype=np.uint8)
@@ -47,6 +50,12 @@ def decode_image(source, name, mode="RGB", size=None, max_pixels=MAX_PIXELS):
     except Exception as error:  # Pillow's readers let almost any error out when a file is damaged
         raise DataError(f"{name}: not a readable image: {error or type(error).__name__}") from error
     return pixels if pixels.ndim == 3 else pixels[:, :, np.newaxis]
+
+
+def _central_square(image):
+    side = min(image.size)
+    left, top = ((length - side) // 2 for length in image.size)
+    return image.crop((left, top, left + side, top + side))
 
 
 def _opaque(image):

@@ -12,6 +12,7 @@ from tinynet.nn.containers import *
 from tinynet.nn.convolution import *
 from tinynet.nn.dropout import *
 from tinynet.nn.embedding import *
+from tinynet.nn.fully_convolutional import *
 from tinynet.nn.fusion_plan import *
 from tinynet.nn.inference import *
 from tinynet.nn.linear import *

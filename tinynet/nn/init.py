@@ -7,6 +7,8 @@ Fans are counted for channels-last weights (*kernel, in, out): ``fan_in`` is the
 output sees, prod(kernel) · in, and ``fan_out`` is prod(kernel) · out.
 """
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from math import prod, sqrt
 from statistics import NormalDist
 
@@ -28,12 +30,29 @@ __all__ = [
     "normal",
     "ones",
     "orthogonal",
+    "skipped",
     "truncated_normal",
     "uniform",
     "zeros",
 ]
 
 _SMALLEST_SHARE = 0.01
+_skipping = ContextVar("skipped initialisers", default=False)
+
+
+@contextmanager
+def skipped():
+    """Inside a ``with`` block nothing is drawn: tensors to be filled with random numbers stay as they are.
+
+    For layers whose weights will be loaded, filled by another initialiser, or only counted. What memory
+    happens to hold then is what they hold, and the operating system need not even provide it. Holds for the
+    current thread. Constants, such as biases of zero, are filled in as ever.
+    """
+    token = _skipping.set(True)
+    try:
+        yield
+    finally:
+        _skipping.reset(token)
 
 
 def fans(shape):
@@ -178,6 +197,8 @@ def _draw(name, tensor, generator, draw):
     """Fills the tensor with what ``draw(generator, dtype=..., device="cpu")`` gives."""
     if tensor.dtype.kind != "f":
         raise DTypeError(f"{name}: only floating-point tensors can be filled, not {tensor.dtype}")
+    if _skipping.get():
+        return tensor
     source = default_generator() if generator is None else generator
     numbers = draw(source, dtype=tensor.dtype, device="cpu")
     tensor.data[...] = to_device(numbers, tensor.device)

@@ -286,12 +286,25 @@ class Module:
 
         save_tensors(path, {name: tensor.numpy() for name, tensor in self.state_dict().items()})
 
-    def load(self, path, strict=True):
-        """Reads parameters and buffers from a safetensors file; see `load_state_dict`."""
-        from tinynet.nn.serialization import load_tensors
+    def load(self, path, strict=True, library=None):
+        """Reads parameters and buffers from a file of weights; see `load_state_dict`.
 
-        arrays, _ = load_tensors(path)
-        return self.load_state_dict(arrays, strict)
+        Args:
+            path: a file of any format that `tinynet.weight_files.read_weights` reads. Its names must be those
+                of this module, or what other libraries make of them: ``"conv1/kernel"`` for
+                ``"conv1.weight"``. `tinynet.models.load_pretrained` knows more names.
+            strict: whether every name must be there, and none besides.
+            library: whose order of axes the file has, ``"tinynet"``, ``"pytorch"`` or ``"keras"``; None for
+                that of its format, which is ours for safetensors and npz.
+
+        Raises:
+            CheckpointError: the file is missing, damaged or hostile, or does not fit; nothing was loaded.
+        """
+        from tinynet.nn.foreign_weights import translate
+        from tinynet.weight_files import read_weights
+
+        file = read_weights(path)
+        return self.load_state_dict(translate(self, file.arrays, library or file.layout or "tinynet"), strict)
 
     # Showing it
 

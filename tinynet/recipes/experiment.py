@@ -1,13 +1,11 @@
 """A recipe on its way from its settings to a trained model and the files of its run."""
 
-import time
-
 import tinynet as tn
 from tinynet import inspection
 from tinynet.errors import MissingExtraError
 from tinynet.recipes import data as data_sets
 from tinynet.recipes import report as reports
-from tinynet.recipes.options import Options, settle
+from tinynet.recipes.options import described, settle
 from tinynet.training import Checkpoint, CSVLog, Trainer
 
 __all__ = ["CHECKPOINT", "MODEL", "run"]
@@ -21,7 +19,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 60
 PREDICTIONS_SHOWN = 48
 
 
-def run(recipe, options=None):
+def run(recipe, options):
     """Trains what a recipe describes, on the default device, and writes the files of the run.
 
     The folder then holds ``model.safetensors``, ``checkpoint.safetensors``, ``history.csv``,
@@ -40,7 +38,7 @@ def run(recipe, options=None):
         ArgumentError: the recipe does not train on that data set, or a resumed run was begun otherwise.
         CheckpointError: there is no checkpoint to resume from, or it is damaged.
     """
-    experiment = _Experiment(recipe, options or Options())
+    experiment = _Experiment(recipe, options)
     experiment.announce()
     history = experiment.fit()
     return experiment.finish(history)
@@ -48,17 +46,18 @@ def run(recipe, options=None):
 
 class _Experiment:
     def __init__(self, recipe, options):
-        self.recipe = recipe
         self.options = options
         self.folder = options.folder_for(recipe)
         self.settings = settle(recipe, options)
+        self.recipe = recipe = recipe.sized(self.settings["full"])
         self.seed = self.settings["seed"]
-        self.data = data_sets.load(self.settings["data"], recipe.largest_pixel)
-        self.train, self.validation = self.data.train, self.data.test
+        self.data = data_sets.load(self.settings["data"])
+        self.train, self.test = (
+            data_sets.prepare(split, recipe.pixels) for split in (self.data.train, self.data.test)
+        )
+        self.validation = self.test
         if recipe.validation_images:
-            self.train, self.validation = data_sets.hold_out(
-                self.data.train, recipe.validation_images, self.seed
-            )
+            self.train, self.validation = data_sets.hold_out(self.train, recipe.validation_images, self.seed)
         tn.manual_seed(self.seed)
         self.input_shape = self.train.images.shape[1:]
         self.model = recipe.model(self.input_shape, len(self.data.class_names))
@@ -91,12 +90,9 @@ class _Experiment:
             print(inspection.summary(self.model, self.input_shape), "\n")
             print(
                 f"data {self.data.name}: {len(self.train):,} images to train on, "
-                f"{len(self.data.test):,} to test with"
+                f"{len(self.test):,} to test with"
             )
-            chosen = ", ".join(
-                f"{name.replace('_', ' ')} {value}" for name, value in self.settings.items() if name != "data"
-            )
-            print(f"{chosen}, device {tn.default_device()}\n", flush=True)
+            print(f"{described(self.settings)}, device {tn.default_device()}\n", flush=True)
 
     def fit(self):
         """Trains, writing checkpoint and history as it goes. Returns the history."""
@@ -109,7 +105,7 @@ class _Experiment:
             Checkpoint(checkpoint, every_seconds=SECONDS_BETWEEN_CHECKPOINTS),
         ]
         return self.trainer.fit(
-            *self.train,
+            self.train.dataset(self.recipe.augmentation),
             validation_data=tuple(self.validation),
             epochs=self.settings["epochs"],
             batch_size=self.settings["batch_size"],
@@ -135,7 +131,7 @@ class _Experiment:
             report = self._report("interrupted", {}, seconds)
         else:
             self.model.save(self.folder / MODEL)
-            scores = self.trainer.evaluate(*self.data.test)
+            scores = self.trainer.evaluate(*self.test)
             results = {f"test_{name}": value for name, value in scores.items()}
             report = self._report("finished", results, seconds)
             self._draw(history)
@@ -144,22 +140,16 @@ class _Experiment:
 
     def _report(self, status, results, seconds):
         results = {"parameters": self.model.num_parameters(), **results}
-        return {
-            "recipe": self.recipe.name,
-            "title": self.recipe.title,
-            "source": self.recipe.source,
-            "status": status,
-            "data": self.data.name,
-            "images": {"train": len(self.train), "test": len(self.data.test)},
-            "settings": self.settings,
-            "model": {"input_shape": list(self.input_shape), "class_names": list(self.data.class_names)},
-            "results": results,
-            "comparison": reports.comparison(self.recipe.figures_for(self.settings["data"]), results),
-            "training_seconds": round(seconds, 3),
-            "written_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            "device": str(tn.default_device()),
-            "versions": reports.versions(),
-        }
+        return reports.make_report(
+            self.recipe,
+            self.settings,
+            status,
+            results,
+            seconds,
+            data=self.data.name,
+            images={"train": len(self.train), "test": len(self.test)},
+            model={"input_shape": list(self.input_shape), "class_names": list(self.data.class_names)},
+        )
 
     def _draw(self, history):
         try:
@@ -170,13 +160,13 @@ class _Experiment:
                 print(f"no pictures: {error}")
 
     def _draw_predictions(self):
-        images, labels = self.data.test
+        images, labels = self.test
         logits = self.trainer.predict(images)
         names = self.data.class_names
         shown = slice(PREDICTIONS_SHOWN)
         inspection.prediction_grid(
             self.folder / PICTURES[1],
-            images[shown],
+            self.data.test.images[shown],
             tn.functional.softmax(tn.tensor(logits[shown])).numpy(),
             labels[shown],
             names,

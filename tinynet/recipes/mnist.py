@@ -4,7 +4,7 @@ Source: S. Dey, "Deep Learning Models in Image Processing" (chapter 10 of a book
 """
 
 from tinynet import models, optim
-from tinynet.recipes.base import Figure, Recipe, Settings
+from tinynet.recipes.base import Figure, Pixels, Recipe, Settings
 from tinynet.training import L2Penalty
 
 __all__ = ["CONV", "CONV5", "DENSE_200", "DENSE_1024"]
@@ -46,7 +46,7 @@ DENSE_1024 = Recipe(
     model=_builder("mnist-dense-1024"),
     optimizer=_sgd,
     regularizer=L2Penalty(WEIGHT_PENALTY / 2),  # TensorFlow's l2_loss is half the sum of squares
-    largest_pixel=255,  # this listing does not divide by 255
+    pixels=Pixels(largest=255),  # this listing does not divide by 255
     shuffle=False,  # and goes through the images in one order, again and again
     steps_per_epoch=353,  # 17 times: the document's 6,001 steps
     validation_images=10_000,

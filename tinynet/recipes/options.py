@@ -7,7 +7,7 @@ from tinynet.errors import ArgumentError
 from tinynet.models.registry import find
 from tinynet.recipes.report import read_report
 
-__all__ = ["Options", "settle"]
+__all__ = ["Options", "described", "settle"]
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Options:
     """What a caller may choose about a run; None leaves the choice to the recipe.
 
     Attributes:
+        full: whether to do it at the documented size, which may take hours; False by default.
         data: the name of the data set.
         epochs, batch_size, learning_rate: as in `Settings`.
         seed: for weights, dropout, the order of the samples, and images set aside; 0 by default.
@@ -24,6 +25,7 @@ class Options:
         verbose: 0 prints nothing; 1 the table of layers, a progress bar and a line for each epoch.
     """
 
+    full: bool | None = None
     data: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -43,7 +45,7 @@ def settle(recipe, options):
     """The settings of a run: what was chosen, and where nothing was, what the recipe says.
 
     Returns:
-        A dictionary with data, epochs, batch_size, learning_rate and seed, as the report stores it.
+        A dictionary with full, data, epochs, batch_size, learning_rate and seed, as the report stores it.
 
     Raises:
         UnknownNameError: the recipe does not train on that data set.
@@ -53,8 +55,10 @@ def settle(recipe, options):
     if options.resume:
         begun = _begun_settings(recipe, options.folder_for(recipe))
     else:
+        recipe = recipe.sized(options.full)
         name = options.data or recipe.default_data
-        begun = {"data": name, **vars(find(f"data set of {recipe.name}", name, recipe.settings)), "seed": 0}
+        settings = find(f"data set of {recipe.name}", name, recipe.settings)
+        begun = {"full": False, "data": name, **vars(settings), "seed": 0}
     settled = {
         key: value if getattr(options, key) is None else getattr(options, key) for key, value in begun.items()
     }
@@ -62,6 +66,15 @@ def settle(recipe, options):
         _check_unchanged(recipe, begun, settled)
     _check_ranges(settled)
     return settled
+
+
+def described(settings):
+    """The numbers among settled settings, for people to read."""
+    return ", ".join(
+        f"{name.replace('_', ' ')} {value}"
+        for name, value in settings.items()
+        if name not in ("data", "full")
+    )
 
 
 def _begun_settings(recipe, folder):
@@ -73,8 +86,7 @@ def _begun_settings(recipe, folder):
 
 def _check_unchanged(recipe, begun, settled):
     for key, value in begun.items():
-        # With a fixed rate, a run of more epochs begins like one of fewer.
-        may_change = key == "epochs" and recipe.schedule is None
+        may_change = key == "epochs" and recipe.sized(begun["full"]).may_be_prolonged
         if settled[key] != value and not may_change:
             name = key.replace("_", " ")
             raise ArgumentError(

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,17 @@ import tinynet
 from tinynet.errors import DataError
 from tinynet.training.files import written_whole
 
-__all__ = ["FILE_NAME", "comparison", "find_reports", "read_report", "table", "versions", "write_report"]
+__all__ = [
+    "FILE_NAME",
+    "comparison",
+    "find_reports",
+    "make_report",
+    "number_text",
+    "read_report",
+    "table",
+    "versions",
+    "write_report",
+]
 
 FILE_NAME = "report.json"
 
@@ -23,6 +34,35 @@ _FIELDS = {
     "results": dict,
     "comparison": list,
 }
+
+
+def make_report(recipe, settings, status, results, seconds, **details):
+    """The report of a recipe or study at one moment, as ``report.json`` holds it.
+
+    Args:
+        recipe: a `Recipe` or a `Study`.
+        settings: its settled settings.
+        status: ``"running"``, ``"interrupted"`` or ``"finished"``.
+        results: a dictionary from quantities to numbers.
+        seconds: how long it trained.
+        details: what else the report shall hold.
+    """
+    return {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "source": recipe.source,
+        "status": status,
+        "data": settings["data"],
+        "settings": settings,
+        "model": {},
+        "results": results,
+        "comparison": comparison(recipe.figures_for(settings["data"]), results),
+        "training_seconds": round(seconds, 3),
+        "written_at": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "device": str(tinynet.default_device()),
+        "versions": versions(),
+        **details,
+    }
 
 
 def comparison(figures, results):
@@ -85,16 +125,40 @@ def find_reports(root):
     return {folder.resolve().name: read_report(folder) for folder in folders if (folder / FILE_NAME).exists()}
 
 
-def table(reports):
-    """A text table: for each run, and each quantity, the documented figure and the one obtained."""
-    rows = [("run", "data", "quantity", "documented", "obtained", "")]
+def table(reports, names=()):
+    """A text table: for each run, and each quantity, the documented figure and the one obtained.
+
+    Args:
+        reports: the reports by folder name, as `find_reports` gives them.
+        names: recipes; those without a report are listed as not run.
+    """
+    rows = [_HEADINGS]
     for name, report in reports.items():
         lines = list(_lines(report)) or [("—", "", "", f"({report['status']})")]
-        for index, line in enumerate(lines):
-            rows.append(((name, report["data"]) if index == 0 else ("", "")) + line)
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        rows += [(_run(name, report) if index == 0 else ("",) * 5) + line for index, line in enumerate(lines)]
+    run = {report["recipe"] for report in reports.values()}
+    rows += [(name, "", "", "", "", "—", "", "", "(not run)") for name in names if name not in run]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
     texts = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
     return "\n".join([texts[0], "─" * len(max(texts, key=len)), *texts[1:]])
+
+
+_HEADINGS = ("run", "data", "seed", "device", "seconds", "quantity", "documented", "obtained", "")
+_RIGHT_ALIGNED = ("seed", "seconds", "documented", "obtained")
+
+
+def _run(name, report):
+    """What is said once about a run."""
+    data = report["settings"].get("data", "")
+    size = ", full size" if report["settings"].get("full") else ""
+    seconds = report.get("training_seconds")
+    return (
+        name,
+        f"{data}{size}",
+        str(report["settings"].get("seed", "")),
+        str(report.get("device", "")),
+        "" if seconds is None else f"{seconds:,.0f}",
+    )
 
 
 def _lines(report):
@@ -102,17 +166,20 @@ def _lines(report):
     for row in report["comparison"]:
         compared.add(row["quantity"])
         verdict = "reached" if row["reached"] else "not reached"
-        texts = (_text(row["quantity"], row[key]) for key in ("documented", "obtained"))
+        texts = (number_text(row["quantity"], row[key]) for key in ("documented", "obtained"))
         yield row["quantity"].replace("_", " "), *texts, f"{verdict} · {row['origin']}"
-    for quantity in ("parameters", "test_accuracy"):
-        if quantity in report["results"] and quantity not in compared:
-            yield quantity.replace("_", " "), "—", _text(quantity, report["results"][quantity]), ""
+    for quantity, value in report["results"].items():
+        if quantity not in compared and quantity != "test_loss":
+            yield quantity.replace("_", " "), "—", number_text(quantity, value), ""
 
 
-def _text(quantity, value):
-    return f"{value:,}" if quantity == "parameters" else f"{value:.2%}"
+def number_text(quantity, value):
+    """A result as people read it: accuracies in per cent, counts in full, everything else in four digits."""
+    if "accuracy" in quantity:
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
 
 
 def _aligned(row, widths):
-    for column, (text, width) in enumerate(zip(row, widths, strict=True)):
-        yield text.rjust(width) if column in (3, 4) else text.ljust(width)
+    for heading, text, width in zip(_HEADINGS, row, widths, strict=True):
+        yield text.rjust(width) if heading in _RIGHT_ALIGNED else text.ljust(width)

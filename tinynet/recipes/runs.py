@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
+from tinynet.data.decoding import decode_image
 from tinynet.errors import DataError
 from tinynet.recipes import data as data_sets
+from tinynet.recipes.base import Study
 from tinynet.recipes.experiment import MODEL
 from tinynet.recipes.framing import frame_image
 from tinynet.recipes.report import read_report
@@ -23,6 +25,7 @@ class Run:
         recipe: the recipe that it ran; see `tinynet.recipes.get`.
 
     Attributes:
+        recipe: the recipe, at the size that it was run at.
         report: what ``report.json`` holds.
         model: the trained model, on the default device.
         class_names: the name of each class.
@@ -34,14 +37,17 @@ class Run:
 
     def __init__(self, folder, recipe):
         self.folder = Path(folder)
-        self.recipe = recipe
+        if isinstance(recipe, Study):
+            raise DataError(f"{folder}: {recipe.name} is a study, it leaves no model of its own")
         self.report = read_report(folder)
         if self.report["status"] != "finished":
             raise DataError(f"{folder}: this run is not finished (it is {self.report['status']})")
         try:
             self.input_shape = tuple(self.report["model"]["input_shape"])
             self.class_names = tuple(self.report["model"]["class_names"])
-            self.data_name = self.report["settings"]["data"]
+            settings = self.report["settings"]
+            self.data_name = settings["data"]
+            self.recipe = recipe = recipe.sized(settings["full"])
         except (KeyError, TypeError) as error:
             raise DataError(f"{folder}: the report lacks {error}") from error
         self.model = recipe.model(self.input_shape, len(self.class_names))
@@ -52,7 +58,8 @@ class Run:
 
     def evaluate(self):
         """Loss and accuracy on the test images, by name."""
-        return self.trainer.evaluate(*data_sets.load(self.data_name, self.recipe.largest_pixel).test)
+        test = data_sets.prepare(data_sets.load(self.data_name).test, self.recipe.pixels)
+        return self.trainer.evaluate(*test)
 
     def predict(self, images):
         """The probability of each class.
@@ -63,20 +70,23 @@ class Run:
         Returns:
             (N, classes), float32.
         """
-        logits = self.trainer.predict(np.asarray(images, np.float32) * np.float32(self.recipe.largest_pixel))
+        logits = self.trainer.predict(self.recipe.pixels.prepare(images))
         return tn.functional.softmax(tn.tensor(logits)).numpy()
 
     def read_image(self, path):
-        """An image file of any kind and size, framed like the images that the model was trained on.
+        """An image file of any kind and size, made like the images that the model was trained on.
+
+        Drawings are framed, see `frame_image`; of a photograph, the largest square in its middle is taken.
 
         Returns:
-            (H, W, 1), float32, from 0 to 1, as `predict` takes it.
+            (H, W, C), float32, from 0 to 1, as `predict` takes it.
 
         Raises:
             DataError: the file is no image.
             MissingExtraError: Pillow isn't installed.
         """
-        from tinynet.data.decoding import decode_image
-
+        framing, size = data_sets.framing(self.data_name), self.input_shape[:2]
+        if framing is None:
+            return decode_image(path, name=str(path), size=size, square=True) / np.float32(255)
         grey = decode_image(path, name=str(path), mode="L")[..., 0] / np.float32(255)
-        return frame_image(grey, data_sets.framing(self.data_name), self.input_shape[:2])
+        return frame_image(grey, framing, size)

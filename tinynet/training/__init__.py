@@ -10,6 +10,7 @@ from tinynet.training.callbacks import (
     ScheduleCallback,
 )
 from tinynet.training.checkpoint import load_checkpoint, save_checkpoint
+from tinynet.training.ensembles import Ensemble, EnsembleAccuracy, TenCrop, ensemble_accuracy
 from tinynet.training.history import History
 from tinynet.training.metrics import (
     Accuracy,
@@ -34,6 +35,8 @@ __all__ = [
     "Callback",
     "Checkpoint",
     "EarlyStopping",
+    "Ensemble",
+    "EnsembleAccuracy",
     "ErrorRate",
     "History",
     "KeepBest",
@@ -45,9 +48,11 @@ __all__ = [
     "Progress",
     "RootMeanSquaredError",
     "ScheduleCallback",
+    "TenCrop",
     "TopKAccuracy",
     "Trainer",
     "available_metrics",
+    "ensemble_accuracy",
     "load_checkpoint",
     "resolve_metric",
     "save_checkpoint",

@@ -280,7 +280,8 @@ def _array(value):
 
 def _scores_and_labels(metric, output, target):
     """Scores (..., C) and integer labels (...) as arrays."""
-    scores, labels = _array(output), _array(target)
+    # A classifier with auxiliary heads gives its logits in company; they are what it will be asked for.
+    scores, labels = _array(getattr(output, "logits", output)), _array(target)
     if labels.ndim and labels.shape == scores.shape:
         labels = labels.argmax(axis=-1)
     if not scores.ndim or labels.shape != scores.shape[:-1]:

@@ -1,0 +1,1 @@
+"""Pickles read as data: `machine` carries out their harmless instructions, `arrays` knows NumPy's objects."""
