@@ -1,14 +1,17 @@
 # make train    trains LeNet-5 on the embedded handwritten digits
 # make test     runs the whole test suite
 # make bench    measures the engine, side by side with PyTorch where it is installed
+# make bench-engines    measures it side by side with other engines in Python, which it installs apart (Python 3.11)
 # make lint     checks style, types and the layering of the packages
 # Each command creates its own environment in .venv on first use.
 
 PYTHON ?= python3
 VENV ?= .venv
+ENGINES_PYTHON ?= python3.11
 BIN := $(VENV)/bin
+ENGINES := $(VENV)/engines
 
-.PHONY: train test bench lint clean
+.PHONY: train test bench bench-engines lint clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.train
@@ -19,6 +22,9 @@ test: $(VENV)/.test
 
 bench: $(VENV)/.train
 	$(BIN)/python -m benchmarks $(BENCH)  # for example BENCH='--full', BENCH='--only lenet'
+
+bench-engines: $(VENV)/.train $(ENGINES)/.new $(ENGINES)/.old
+	$(BIN)/python -m benchmarks.engines --python $(ENGINES)/new/bin/python --python $(ENGINES)/old/bin/python
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -41,6 +47,20 @@ $(VENV)/.test: $(VENV)/.train
 
 $(VENV)/.lint: $(VENV)/.train
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[data,plot,test,lint]'
+	@touch $@
+
+# The newest MyGrad and autograd; DeZero and Chainer, which need an older NumPy and with it Python 3.11 at most.
+$(ENGINES)/.new: $(VENV)/bin/python
+	$(PYTHON) -m venv $(ENGINES)/new
+	$(ENGINES)/new/bin/python -m pip install --quiet --disable-pip-version-check mygrad autograd scipy
+	@touch $@
+
+$(ENGINES)/.old: $(VENV)/bin/python
+	$(ENGINES_PYTHON) -m venv $(ENGINES)/old
+	$(ENGINES)/old/bin/python -m pip install --quiet --disable-pip-version-check \
+		'numpy<1.24' 'matplotlib<3.9' 'setuptools<70' wheel dezero
+	$(ENGINES)/old/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-build-isolation 'numpy<1.24' chainer
 	@touch $@
 
 clean:

@@ -13,10 +13,10 @@ from datetime import date
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks import convolutions, layers, optimizers, products, training_steps
+from benchmarks import convolutions, inference, layers, optimizers, products, training_steps
 from benchmarks.comparison import Outcome, chosen, measure, show
 from benchmarks.machine import Peaks, best_of, measure_peaks, show_peaks
-from benchmarks.pytorch import torch
+from benchmarks.pytorch import require_compiler, torch
 from benchmarks.report import as_markdown, describe_machine
 from benchmarks.startup import measure_startup
 from benchmarks.subprocesses import run_module, run_with_json
@@ -26,18 +26,22 @@ RESULTS = Path(__file__).parent / "results"
 
 GRAPH = "graph, per operation"
 
+LEAST_GRAPH_ROUNDS = 40  # its turns are short
+
 
 def comparisons(full, compiled):
     """All comparisons, in the order of the tables."""
     return [
         *training_steps.comparisons(compiled),
+        *inference.comparisons(compiled),
         *(c for module in (convolutions, products, layers, optimizers) for c in module.comparisons(full)),
     ]
 
 
-def graph_outcomes():
-    """What an operation of the graph costs, measured by `benchmarks.overhead`."""
-    chains = run_with_json("overhead")["seconds_per_operation"]
+def graph_outcomes(rounds):
+    """What an operation of the graph costs, measured by `benchmarks.overhead` in at least so many rounds."""
+    rounds = str(max(rounds, LEAST_GRAPH_ROUNDS))
+    chains = run_with_json("overhead", "--rounds", rounds)["seconds_per_operation"]
     labels = {"tinynet": "tinynet", "pytorch": "PyTorch"}
     for name, engines in chains.items():
         seconds = {labels[engine]: Timing(**timing) for engine, timing in engines.items()}
@@ -55,17 +59,20 @@ OTHER_PARTS = {
 
 def main():
     options = _options()
+    if options.compile:
+        require_compiler()
     print(f"PyTorch {torch.__version__}" if torch else "PyTorch is not installed: only our own figures")
     results = {
         "date": date.today().isoformat(),
         "machine": machine("tinynet", "numpy", "numba", "torch"),
         "peaks": asdict(measure_peaks()),
+        "rounds": options.rounds,
     }
     show_peaks(results["peaks"])
     selected = chosen(comparisons(options.full, options.compile), options.only)
     outcomes = show(measure(selected, options.rounds))
     if _is_wanted(GRAPH, options.only):
-        outcomes += show(graph_outcomes())
+        outcomes += show(graph_outcomes(options.rounds))
     for name, measurement in OTHER_PARTS.items():
         if _is_wanted(name, options.only):
             print(f"\n{name} …", flush=True)

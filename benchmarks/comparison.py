@@ -139,20 +139,21 @@ def check_agreement(arrays, tolerance):
 
 
 def show(outcomes):
-    """Prints a line per outcome as it arrives: milliseconds, their spread, and the ratio. Returns a list."""
+    """Prints a line per outcome as it arrives: times, their spread, and the ratio. Returns a list."""
     shown = []
     for outcome in outcomes:
         if not shown or shown[-1].group != outcome.group:
             print(f"\n{outcome.group}")
         shown.append(outcome)
-        columns = [f"{name} {_milliseconds(timing)} ms" for name, timing in outcome.seconds.items()]
+        columns = [f"{name} {_time(timing)}" for name, timing in outcome.seconds.items()]
         ratio = "" if outcome.ratio is None else f"{outcome.ratio:5.2f} ×  "
         print(f"  {outcome.full_name:56}{ratio}{outcome.problem or '   '.join(columns)}", flush=True)
     return shown
 
 
-def _milliseconds(timing):
-    return f"{timing.median * 1e3:.3g} ± {(timing.high - timing.low) / 2 * 1e3:.1g}"
+def _time(timing):
+    factor, unit = (1e6, "µs") if timing.median < 1e-4 else (1e3, "ms")
+    return f"{timing.median * factor:.3g} ± {(timing.high - timing.low) / 2 * factor:.1g} {unit}"
 
 
 def run_alone(description, comparisons):

@@ -18,7 +18,7 @@ __all__ = ["draw", "outcomes_from_json"]
 COLOURS = ("#2f6f9f", "#4f9bc9", "#9cc7e2")  # of the variants of one task
 SLOWER = "#c8794a"  # where PyTorch is faster
 WIDEST = 6.0  # longer bars are cut off; the number beside them tells
-ROOM_FOR_TEXT = 1.5  # the width of the axes in longest bars
+ROOM_FOR_TEXT = 1.65  # the width of the axes in longest bars
 
 BAR, GAP, HEADING = 1.0, 0.5, 1.7  # heights, in bars
 INCHES_PER_BAR = 0.17
@@ -56,7 +56,7 @@ def draw(path, results, outcomes):
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     figure.suptitle("tinynet against PyTorch on the CPU: how many times faster", fontsize=13, weight="bold")
-    axes.set_xlabel(fill(_caption(results), 115), fontsize=8, color="#444444")
+    axes.set_xlabel(fill(_caption(results, shown), 115), fontsize=8, color="#444444")
     figure.savefig(path, dpi=130)
 
 
@@ -105,10 +105,12 @@ def _time(seconds):
     return f"{seconds * 1e6:.3g} µs"
 
 
-def _caption(results):
+def _caption(results, outcomes):
+    is_compiled = any("compiled" in name for outcome in outcomes for name in outcome.seconds)
+    manner = "the better of eager and compiled" if is_compiled else "eager"
     return (
-        "Time of PyTorch's faster memory format (eager, fused Adam) divided by ours; medians of interleaved "
-        f"rounds. {describe_machine(results)}. {results['date']}."
+        f"Time of PyTorch's faster memory format ({manner}, fused Adam) divided by ours; medians of "
+        f"interleaved rounds. {describe_machine(results)}. {results['date']}."
     )
 
 

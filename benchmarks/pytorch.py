@@ -4,6 +4,9 @@ Two threads, as many as tinynet uses; its two memory formats for images, of whic
 the faster; inputs converted beforehand.
 """
 
+import os
+import shutil
+
 import numpy as np
 
 try:
@@ -11,7 +14,15 @@ try:
 except ImportError:
     torch = None
 
-__all__ = ["FORMATS", "THREADS", "as_in_pytorch", "channels_first", "memory_formats", "torch"]
+__all__ = [
+    "FORMATS",
+    "THREADS",
+    "as_in_pytorch",
+    "channels_first",
+    "memory_formats",
+    "require_compiler",
+    "torch",
+]
 
 THREADS = 2
 
@@ -28,6 +39,14 @@ def memory_formats():
     if torch is None:
         return {}
     return dict(zip(FORMATS, (torch.contiguous_format, torch.channels_last), strict=True))
+
+
+def require_compiler():
+    """Ends the program with a message if torch.compile could not work here."""
+    if torch is None:
+        raise SystemExit("--compile needs PyTorch")
+    if not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise SystemExit("--compile needs a C++ compiler: g++, clang++, or one that is named in CXX")
 
 
 def channels_first(images, memory_format):

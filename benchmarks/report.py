@@ -26,10 +26,12 @@ def as_markdown(results, outcomes):
     """
     sections = [
         f"# tinynet on the CPU\n\n{describe_machine(results)}. Measured on {results['date']}.",
-        "Medians of interleaved rounds, ± half the distance between the quartiles. *Ratio*: the median of "
-        "PyTorch's fastest candidate divided by ours; above 1, tinynet is faster. *Of the peak*: what the "
-        "task's formula has to compute, or to read and write, per second, as a part of the measured peak. "
-        "Winograd's algorithm needs fewer multiplications than the formula and can be above 100 %.",
+        f"Medians of {results['rounds']} or more interleaved rounds, ± half the distance between the "
+        "quartiles. *Ratio*: the median of PyTorch's fastest candidate divided by ours; above 1, tinynet is "
+        "faster. *Of the peak*: what the task's formula has to compute, or to read and write, per second, "
+        "as a part of the measured peak. "
+        "Winograd's algorithm needs fewer multiplications than the formula and can be above 100 %. B3 is "
+        "`tinynet.models.MnistConv`: two convolutions, pooling, two dense layers.",
     ]
     for group in dict.fromkeys(outcome.group for outcome in outcomes):
         rows = [outcome for outcome in outcomes if outcome.group == group]
@@ -46,10 +48,11 @@ def as_markdown(results, outcomes):
 def _comparison_table(group, outcomes, peaks):
     candidates = list(dict.fromkeys(name for outcome in outcomes for name in outcome.seconds))
     candidates.sort(key=lambda name: name != OURS)
-    header = [group, *(f"{name}, ms" for name in candidates), "ratio", "of the peak"]
+    unit = _unit(timing for outcome in outcomes for timing in outcome.seconds.values())
+    header = [group, *(f"{name}, {unit}" for name in candidates), "ratio", "of the peak"]
     rows = []
     for outcome in outcomes:
-        times = [_time(outcome.seconds.get(name)) for name in candidates]
+        times = [_time(outcome.seconds.get(name), unit) for name in candidates]
         rows.append(
             [outcome.full_name, *times, _ratio(outcome), outcome.problem or part_of_peak(outcome, peaks)]
         )
@@ -74,8 +77,22 @@ def _memory_table(results):
     if not memory:
         return ""
     engines = list(dict.fromkeys(engine for peaks in memory.values() for engine in peaks))
-    rows = [[name, *(_mebibytes(peaks.get(engine)) for engine in engines)] for name, peaks in memory.items()]
-    return _table(["peak memory of a training step", *(f"{engine}, MiB" for engine in engines)], rows)
+    header = [
+        "peak memory of a training step",
+        *(f"{engine}, MiB" for engine in engines),
+        "of PyTorch's lower",
+    ]
+    rows = [
+        [name, *(_mebibytes(peaks.get(engine)) for engine in engines), _part_of_lower(peaks)]
+        for name, peaks in memory.items()
+    ]
+    return _table(header, rows)
+
+
+def _part_of_lower(peaks):
+    """Our peak as a part of PyTorch's lower one; empty without PyTorch."""
+    rivals = [peak["bytes"] for engine, peak in peaks.items() if engine != OURS]
+    return f"{peaks[OURS]['bytes'] / min(rivals):.0%}" if rivals else ""
 
 
 def _interplay_table(results):
@@ -90,7 +107,10 @@ def _interplay_table(results):
         ]
         for name, seconds in interplay.items()
     ]
-    header = ["in turns with NumPy's product", "kernel, ms", "NumPy, ms", "in alternation, ms", "lost"]
+    header = [
+        *("our kernel in alternation with NumPy's matrix product", "kernel alone, ms", "NumPy alone, ms"),
+        *("one of each in turn, ms", "lost"),
+    ]
     return _table(header, rows)
 
 
@@ -118,11 +138,16 @@ def _table(header, rows):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _time(timing):
+def _unit(timings):
+    """Microseconds for tables in which nothing takes a tenth of a millisecond, milliseconds for others."""
+    return "µs" if max((timing.median for timing in timings), default=1.0) < 1e-4 else "ms"
+
+
+def _time(timing, unit="ms"):
     if timing is None:
         return ""
-    digits = 5 if timing.median < 1e-4 else 2
-    return f"{timing.median * 1e3:.{digits}f} ± {(timing.high - timing.low) / 2 * 1e3:.{digits}f}"
+    factor = 1e6 if unit == "µs" else 1e3
+    return f"{timing.median * factor:.2f} ± {(timing.high - timing.low) / 2 * factor:.2f}"
 
 
 def _ratio(outcome):

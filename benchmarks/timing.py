@@ -15,7 +15,15 @@ from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 
-__all__ = ["Timing", "interleaved", "machine", "write_json"]
+__all__ = [
+    "Timing",
+    "calls_per_turn",
+    "in_turns",
+    "interleaved",
+    "machine",
+    "timed_turn",
+    "write_json",
+]
 
 
 @dataclass(frozen=True)
@@ -55,30 +63,48 @@ def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
         A dictionary of names and `Timing`, per call. Garbage is collected between turns, not during them,
         and every turn begins with one untimed call, which wakes the threads up.
     """
-    names = list(functions)
-    calls = {name: _calls_per_turn(functions[name], warmup, least_seconds) for name in names}
-    seconds = {name: [] for name in names}
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        for turn in range(rounds):
-            first = turn % len(names)
-            for name in names[first:] + names[:first]:
-                function, count = functions[name], calls[name]
-                gc.collect()
-                function()
-                start = perf_counter()
-                for _ in range(count):
-                    function()
-                seconds[name].append((perf_counter() - start) / count)
-    finally:
-        if was_enabled:
-            gc.enable()
+    calls = {name: calls_per_turn(function, warmup, least_seconds) for name, function in functions.items()}
+    seconds = in_turns(list(functions), rounds, lambda name: timed_turn(functions[name], calls[name]))
     return {name: Timing.of(measured) for name, measured in seconds.items()}
 
 
-def _calls_per_turn(function, warmup, least_seconds):
-    """Warms the function up; how many of its calls take at least `least_seconds`."""
+def in_turns(names, rounds, take_turn):
+    """Has everybody take a turn in each round, beginning with another one every round.
+
+    Args:
+        names: whose turns they are.
+        rounds: how many turns each has.
+        take_turn: given a name, returns the seconds.
+
+    Returns:
+        A dictionary of names and lists of seconds.
+    """
+    seconds = {name: [] for name in names}
+    for turn in range(rounds):
+        first = turn % len(names)
+        for name in names[first:] + names[:first]:
+            seconds[name].append(take_turn(name))
+    return seconds
+
+
+def timed_turn(function, calls):
+    """Seconds per call of a function, the mean over one turn of so many calls; see `interleaved`."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        gc.collect()
+        function()
+        start = perf_counter()
+        for _ in range(calls):
+            function()
+        return (perf_counter() - start) / calls
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def calls_per_turn(function, warmup, least_seconds):
+    """Warms the function up; how many of its calls take about `least_seconds`, 1 if that is 0."""
     for _ in range(warmup):
         function()
     if not least_seconds:
@@ -128,5 +154,11 @@ def _processor():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"
+    description = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in description:
+        return platform.processor() or "unknown"
+    # Virtual machines often hide the rest of the name; these numbers tell the generation all the same.
+    numbers = [
+        f"{name.split()[-1]} {description[name]}" for name in ("cpu family", "model") if name in description
+    ]
+    return f"{description['model name']} ({', '.join(numbers)})" if numbers else description["model name"]

@@ -12,11 +12,11 @@ import argparse
 import tinynet as tn
 from benchmarks.comparison import Comparison, DisagreementError, chosen, measure, show
 from benchmarks.networks import NETWORKS
-from benchmarks.pytorch import memory_formats, torch
+from benchmarks.pytorch import memory_formats, require_compiler, torch
 from tinynet import functional as F
 from tinynet import optim
 
-__all__ = ["comparisons", "step_in_pytorch", "step_in_tinynet"]
+__all__ = ["comparisons", "run_networks_alone", "step_in_pytorch", "step_in_tinynet"]
 
 LEARNING_RATE = 1e-4
 
@@ -100,9 +100,10 @@ def _check_losses(losses):
                 )
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="how often each step is timed")
+def run_networks_alone(description, comparisons):
+    """The command line of a module: measures what its function ``comparisons(compiled)`` gives."""
+    parser = argparse.ArgumentParser(description=description.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=7, help="how many turns of each are timed")
     parser.add_argument(
         "--only", metavar="NAME", action="append", help="only networks with this in their name"
     )
@@ -110,8 +111,10 @@ def main():
         "--compile", action="store_true", help="have torch.compile take part (needs a compiler)"
     )
     options = parser.parse_args()
+    if options.compile:
+        require_compiler()
     show(measure(chosen(comparisons(options.compile), options.only), options.rounds))
 
 
 if __name__ == "__main__":
-    main()
+    run_networks_alone(__doc__, comparisons)

@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2]))  # the benchmarks are not installed with the package
 
 import tinynet as tn
-from benchmarks import convolutions, layers, optimizers, products, timing, training_steps
+from benchmarks import convolutions, inference, layers, optimizers, picture, products, timing, training_steps
 from benchmarks.comparison import (
     OURS,
     Comparison,
@@ -24,7 +24,7 @@ from benchmarks.comparison import (
 )
 from benchmarks.machine import Peaks, best_of
 from benchmarks.networks import NETWORKS
-from benchmarks.pytorch import FORMATS, as_in_pytorch, memory_formats
+from benchmarks.pytorch import FORMATS, as_in_pytorch, memory_formats, require_compiler
 from benchmarks.report import as_markdown, part_of_peak
 from benchmarks.timing import Timing, interleaved
 from tinynet_kernels import pinned
@@ -129,7 +129,8 @@ def test_names_choose_comparisons():
 
 def test_no_two_comparisons_have_one_name():
     parts = (convolutions, products, layers, optimizers)
-    everything = [*training_steps.comparisons(), *(c for part in parts for c in part.comparisons(full=True))]
+    everything = [*training_steps.comparisons(), *inference.comparisons()]
+    everything += [c for part in parts for c in part.comparisons(full=True)]
     names = [(comparison.group, comparison.full_name) for comparison in everything]
     assert len(set(names)) == len(names)
 
@@ -140,6 +141,7 @@ def test_the_tables_hold_every_outcome(outcome):
         "date": "2024-02-29",
         "machine": {"processor": "an abacus", "cores": 2, "python": "3.11", "versions": {"numpy": "2.0"}},
         "peaks": PEAKS,
+        "rounds": 7,
         "memory": {"LeNet-5": {OURS: {"bytes": 2**20}, FORMATS[0]: {"bytes": 2**21}}},
         "startup": {"LeNet-5": {"first_run": 8.0, "later_run": 0.25}},
         "interplay": {"pooling": {"kernel": 1e-3, "numpy": 1e-3, "alternating": 2.1e-3, "lost": 0.05}},
@@ -150,11 +152,41 @@ def test_the_tables_hold_every_outcome(outcome):
         "**1.50**",
         "50% of FLOP/s",
         "they differ",
-        "| 1 | 2 |",
+        "| 1 | 2 | 50% |",
+        "Medians of 7 or more interleaved rounds",
         "+5%",
         "| 8.0 | 0.25",
     ):
         assert expected in text
+
+
+def test_tables_of_short_times_are_in_microseconds():
+    short = Outcome("an addition", "graph", {OURS: seconds(2e-6), "fast": seconds(3e-6)})
+    results = {
+        "date": "2024-02-29",
+        "machine": {"processor": "an abacus", "cores": 2, "python": "3.11", "versions": {}},
+        "peaks": PEAKS,
+        "rounds": 7,
+    }
+    text = as_markdown(results, [short])
+    assert "| tinynet, µs |" in text
+    assert "| 2.00 ± 0.20 |" in text
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+def test_the_caption_says_whether_pytorchs_compiler_took_part(compiled):
+    name = "PyTorch NCHW, compiled" if compiled else "PyTorch NCHW"
+    machine = {"processor": "an abacus", "cores": 2, "python": "3.11", "versions": {}}
+    results = {"date": "2024-02-29", "machine": machine, "peaks": PEAKS}
+    caption = picture._caption(results, [Outcome("a step", "steps", {OURS: seconds(1), name: seconds(2)})])
+    assert ("compiled" in caption) == compiled
+
+
+def test_without_a_compiler_the_run_ends_at_once(monkeypatch, torch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SystemExit, match=r"needs a C\+\+ compiler"):
+        require_compiler()
 
 
 def test_the_picture_can_be_drawn_from_the_json(outcome, tmp_path):
