@@ -5,27 +5,16 @@ Source: S. Dey, "Deep Learning Models in Image Processing" (chapter 10 of a book
 
 from dataclasses import replace
 
-from tinynet import models, optim
+from tinynet import optim
 from tinynet.data import Compose, RandomCrop, RandomHorizontalFlip
 from tinynet.recipes.base import Figure, Pixels, Recipe, Settings
+from tinynet.recipes.parts import adamw, model_named, one_cycle
 
 __all__ = ["MOBILENET", "VGG_16"]
 
 
-def _builder(name, **options):
-    return lambda input_shape, classes: models.create_for(name, input_shape, num_classes=classes, **options)
-
-
 def _adam(parameters, learning_rate):
     return optim.Adam(parameters, lr=learning_rate, epsilon=1e-7)
-
-
-def _adamw(parameters, learning_rate):
-    return optim.AdamW(parameters, lr=learning_rate, weight_decay=0.05)
-
-
-def _one_cycle(optimizer, learning_rate, total_steps):
-    return optim.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total_steps)
 
 
 _VGG_16 = Recipe(
@@ -37,9 +26,9 @@ _VGG_16 = Recipe(
         Figure("parameters", 33_605_442, "Dey, chapter 10"),
         Figure("test_accuracy", 0.7838, "Dey, chapter 10: 20,000 + 5,000 photographs", data="cats-dogs"),
     ),
-    model=_builder("vgg16"),
-    optimizer=_adamw,
-    schedule=_one_cycle,
+    model=model_named("vgg16"),
+    optimizer=adamw(0.05),
+    schedule=one_cycle,
     pixels=Pixels(mean=(0.5,) * 3, deviation=(0.25,) * 3),
     augmentation=Compose(RandomCrop(50, padding=4), RandomHorizontalFlip()),
 )
@@ -63,9 +52,9 @@ MOBILENET = Recipe(
     source="Howard et al., MobileNets: Efficient Convolutional Neural Networks for Mobile Vision",
     settings={"cats-dogs-96": Settings(epochs=30, batch_size=32, learning_rate=4e-3)},
     figures=(),
-    model=_builder("mobilenet-v1", width=0.5, dropout=0.2),
-    optimizer=_adamw,
-    schedule=_one_cycle,
+    model=model_named("mobilenet-v1", width=0.5, dropout=0.2),
+    optimizer=adamw(0.05),
+    schedule=one_cycle,
     pixels=Pixels(mean=(0.5,) * 3, deviation=(0.5,) * 3),
     augmentation=Compose(RandomCrop(96, padding=8), RandomHorizontalFlip()),
 )

@@ -9,28 +9,13 @@ from dataclasses import replace
 from tinynet import models, optim
 from tinynet.data import Compose, RandomCrop, RandomHorizontalFlip
 from tinynet.recipes.base import Figure, Pixels, Recipe, Settings
+from tinynet.recipes.parts import model_named, momentum, one_cycle
 
 __all__ = ["GOOGLENET", "NIN", "PLAIN_20", "RESNET_20", "residual_recipe"]
 
 # Of the training images of CIFAR-10, for each colour.
 PIXELS = Pixels(mean=(0.4914, 0.4822, 0.4465), deviation=(0.2470, 0.2435, 0.2616))
 AUGMENTATION = Compose(RandomCrop(32, padding=4), RandomHorizontalFlip())
-
-
-def _builder(name, **options):
-    return lambda input_shape, classes: models.create_for(name, input_shape, num_classes=classes, **options)
-
-
-def _quick_descent(parameters, learning_rate):
-    return optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=5e-4)
-
-
-def _documented_descent(parameters, learning_rate):
-    return optim.SGD(parameters, lr=learning_rate, momentum=0.9, weight_decay=1e-4)
-
-
-def _one_cycle(optimizer, learning_rate, total_steps):
-    return optim.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total_steps)
 
 
 def _two_drops(optimizer, _learning_rate, total_steps):
@@ -48,7 +33,7 @@ def _settings(epochs, learning_rate):
 
 def _with_full_size(recipe, **changes):
     """The recipe, and at the documented size the training of the residual networks' paper."""
-    full = replace(recipe, optimizer=_documented_descent, schedule=_two_drops, **changes)
+    full = replace(recipe, optimizer=momentum(1e-4), schedule=_two_drops, **changes)
     return replace(recipe, full=full)
 
 
@@ -72,9 +57,9 @@ def residual_recipe(kind, depth, parameters, accuracy=None):
         source="He, Zhang, Ren, Sun, Deep Residual Learning for Image Recognition, section 4.2",
         settings=_settings(epochs=4, learning_rate=0.2),
         figures=tuple(figures),
-        model=_builder(f"{kind}{depth}"),
-        optimizer=_quick_descent,
-        schedule=_one_cycle,
+        model=model_named(f"{kind}{depth}"),
+        optimizer=momentum(5e-4),
+        schedule=one_cycle,
         pixels=PIXELS,
         augmentation=AUGMENTATION,
     )
@@ -94,9 +79,9 @@ NIN = _with_full_size(
             Figure("parameters", 966_986, "Lin et al., Network in Network"),
             Figure("test_accuracy", 0.9119, "Lin et al., table 1, with augmentation", data="cifar10"),
         ),
-        model=_builder("nin"),
-        optimizer=_quick_descent,
-        schedule=_one_cycle,
+        model=model_named("nin"),
+        optimizer=momentum(5e-4),
+        schedule=one_cycle,
         pixels=PIXELS,
         augmentation=AUGMENTATION,
     ),
@@ -110,13 +95,13 @@ GOOGLENET = _with_full_size(
         source="Szegedy et al., Going Deeper with Convolutions",
         settings=_settings(epochs=3, learning_rate=0.1),
         figures=(),
-        model=_builder("googlenet", stem="cifar", normalization="batch", width=0.25),
-        optimizer=_quick_descent,
-        schedule=_one_cycle,
+        model=model_named("googlenet", stem="cifar", normalization="batch", width=0.25),
+        optimizer=momentum(5e-4),
+        schedule=one_cycle,
         loss=models.auxiliary_loss,
         pixels=PIXELS,
         augmentation=AUGMENTATION,
     ),
     settings=_settings(epochs=164, learning_rate=0.1),
-    model=_builder("googlenet", stem="cifar", normalization="batch"),
+    model=model_named("googlenet", stem="cifar", normalization="batch"),
 )

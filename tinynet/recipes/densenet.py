@@ -1,21 +1,9 @@
 """DenseNet on handwritten digits."""
 
-from tinynet import models, optim
 from tinynet.recipes.base import Figure, Recipe, Settings
+from tinynet.recipes.parts import adamw, model_named, one_cycle
 
 __all__ = ["MNIST_DENSENET"]
-
-
-def _model(input_shape, num_classes):
-    return models.create_for("mnist-densenet", input_shape, num_classes=num_classes)
-
-
-def _adamw(parameters, learning_rate):
-    return optim.AdamW(parameters, lr=learning_rate, weight_decay=0.01)
-
-
-def _one_cycle(optimizer, learning_rate, total_steps):
-    return optim.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total_steps)
 
 
 MNIST_DENSENET = Recipe(
@@ -27,7 +15,7 @@ MNIST_DENSENET = Recipe(
         "fashion-mnist": Settings(epochs=5, batch_size=128, learning_rate=1e-2),
     },
     figures=(Figure("test_accuracy", 0.993, "goal of this project", data="mnist"),),
-    model=_model,
-    optimizer=_adamw,
-    schedule=_one_cycle,
+    model=model_named("mnist-densenet"),
+    optimizer=adamw(0.01),
+    schedule=one_cycle,
 )

@@ -1,28 +1,14 @@
 """LeNet-5 on handwritten digits."""
 
 from tinynet import functional as F
-from tinynet import optim
-from tinynet.models import LeNet5
 from tinynet.recipes.base import Figure, Recipe, Settings
+from tinynet.recipes.parts import adamw, model_named, one_cycle
 
 __all__ = ["LENET5"]
 
 
-def _model(input_shape, num_classes):
-    height, _, channels = input_shape
-    return LeNet5(num_classes, in_channels=channels, input_size=height)
-
-
 def _loss(logits, labels):
     return F.cross_entropy(logits, labels, label_smoothing=0.1)
-
-
-def _adamw(parameters, learning_rate):
-    return optim.AdamW(parameters, lr=learning_rate, weight_decay=0.3)
-
-
-def _one_cycle(optimizer, learning_rate, total_steps):
-    return optim.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=total_steps)
 
 
 LENET5 = Recipe(
@@ -39,8 +25,8 @@ LENET5 = Recipe(
         Figure("test_accuracy", 0.98, "goal of this project", data="digits"),
         Figure("test_accuracy", 0.99, "goal of this project", data="mnist"),
     ),
-    model=_model,
-    optimizer=_adamw,
-    schedule=_one_cycle,
+    model=model_named("lenet5"),
+    optimizer=adamw(0.3),
+    schedule=one_cycle,
     loss=_loss,
 )

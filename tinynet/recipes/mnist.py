@@ -3,18 +3,15 @@
 Source: S. Dey, "Deep Learning Models in Image Processing" (chapter 10 of a book on image processing).
 """
 
-from tinynet import models, optim
+from tinynet import optim
 from tinynet.recipes.base import Figure, Pixels, Recipe, Settings
+from tinynet.recipes.parts import model_named
 from tinynet.training import L2Penalty
 
 __all__ = ["CONV", "CONV5", "DENSE_200", "DENSE_1024"]
 
 KERAS_EPSILON = 1e-7
 WEIGHT_PENALTY = 0.05  # the listing's number; the prose above it says 1
-
-
-def _builder(name):
-    return lambda _input_shape, num_classes: models.create(name, num_classes=num_classes)
 
 
 def _adam(parameters, learning_rate):
@@ -43,7 +40,7 @@ DENSE_1024 = Recipe(
     source="Dey, Classification of MNIST using FC network with TF",
     settings=_settings(epochs=17, batch_size=256, learning_rate=0.003),
     figures=_figures(814_090, 0.920),
-    model=_builder("mnist-dense-1024"),
+    model=model_named("mnist-dense-1024"),
     optimizer=_sgd,
     regularizer=L2Penalty(WEIGHT_PENALTY / 2),  # TensorFlow's l2_loss is half the sum of squares
     pixels=Pixels(largest=255),  # this listing does not divide by 255
@@ -58,7 +55,7 @@ DENSE_200 = Recipe(
     source="Dey, Classification of MNIST using FC network with Keras",
     settings=_settings(epochs=10, batch_size=200, learning_rate=1e-3),
     figures=_figures(199_210, 0.9826),
-    model=_builder("mnist-dense-200"),
+    model=model_named("mnist-dense-200"),
     optimizer=_adam,
 )
 
@@ -68,7 +65,7 @@ CONV = Recipe(
     source="Dey, first convolutional listing",
     settings=_settings(epochs=10, batch_size=200, learning_rate=1e-3),
     figures=_figures(1_199_882, 0.9906),
-    model=_builder("mnist-conv"),
+    model=model_named("mnist-conv"),
     optimizer=_adam,
     # Pixels from 0 to 1, as in the document's other two Keras listings. This one leaves them at 0 to 255,
     # and the one seed trained so reached 98.92 %.
@@ -80,6 +77,6 @@ CONV5 = Recipe(
     source="Dey, second convolutional listing",
     settings=_settings(epochs=10, batch_size=200, learning_rate=1e-3),
     figures=_figures(924_374, 0.9890),
-    model=_builder("mnist-conv5"),
+    model=model_named("mnist-conv5"),
     optimizer=_adam,
 )
