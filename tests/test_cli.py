@@ -259,5 +259,5 @@ def test_module_runs_as_a_command():
     )
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "tinynet: there is no recipe 'nothing-like-it'; there is depths, googlenet, lenet5"
+        f"tinynet: there is no recipe 'nothing-like-it'; there is {', '.join(sorted(tn.recipes.available()))}"
     )

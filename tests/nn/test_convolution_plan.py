@@ -36,7 +36,7 @@ def test_a_transposed_convolution_goes_forward_by_an_input_gradient():
     layer = next(layer for layer in tn.explain_plan(network(), (20, 20, 1)) if layer.name == "up")
     assert list(layer.plans) == ["forward", "input_gradient", "weight_gradient"]
     assert {chosen.multiply_adds for chosen in layer.plans.values()} == {8 * 8 * 64 * 4 * 20}
-    assert layer.plans["forward"].name == "direct"
+    assert layer.plans["forward"].name == "folded"
 
 
 def test_strict_plans_inside_pinned_strict():
