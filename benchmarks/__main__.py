@@ -13,7 +13,7 @@ from datetime import date
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks import convolutions, layers, optimizers, products, training_steps
+from benchmarks import capsules, convolutions, layers, optimizers, products, sequences, training_steps
 from benchmarks.comparison import Outcome, chosen, measure, show
 from benchmarks.machine import Peaks, best_of, measure_peaks, show_peaks
 from benchmarks.pytorch import torch
@@ -31,7 +31,11 @@ def comparisons(full, compiled):
     """All comparisons, in the order of the tables."""
     return [
         *training_steps.comparisons(compiled),
-        *(c for module in (convolutions, products, layers, optimizers) for c in module.comparisons(full)),
+        *(
+            c
+            for module in (convolutions, products, layers, sequences, capsules, optimizers)
+            for c in module.comparisons(full)
+        ),
     ]
 
 
