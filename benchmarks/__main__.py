@@ -13,7 +13,16 @@ from datetime import date
 from pathlib import Path
 from subprocess import CalledProcessError
 
-from benchmarks import convolutions, inference, layers, optimizers, products, training_steps
+from benchmarks import (
+    capsules,
+    convolutions,
+    inference,
+    layers,
+    optimizers,
+    products,
+    sequences,
+    training_steps,
+)
 from benchmarks.comparison import Outcome, chosen, measure, show
 from benchmarks.machine import Peaks, best_of, measure_peaks, show_peaks
 from benchmarks.pytorch import require_compiler, torch
@@ -34,7 +43,11 @@ def comparisons(full, compiled):
     return [
         *training_steps.comparisons(compiled),
         *inference.comparisons(compiled),
-        *(c for module in (convolutions, products, layers, optimizers) for c in module.comparisons(full)),
+        *(
+            c
+            for module in (convolutions, products, layers, sequences, capsules, optimizers)
+            for c in module.comparisons(full)
+        ),
     ]
 
 

@@ -70,14 +70,16 @@ __all__ = [
     "no_grad",
     "optim",
     "recipes",
+    "sequences",
     "set_default_device",
     "set_default_dtype",
     "summary",
     "tensor",
     "training",
+    "vision",
 ]
 
-_ROOMS = {"data", "inspection", "models", "nn", "optim", "recipes", "training"}
+_ROOMS = {"data", "inspection", "models", "nn", "optim", "recipes", "sequences", "training", "vision"}
 _ELSEWHERE = {
     "History": "tinynet.training",
     "Trainer": "tinynet.training",

@@ -13,18 +13,34 @@ import tinynet_kernels
 from tinynet_kernels import (
     activation,
     conv,
+    ctc,
     dropout,
     matmul,
     norm,
     optimizer,
     pinned,
     pool,
+    recurrent,
+    routing,
     sampling,
     softmax,
 )
 from tinynet_kernels.dispatch import Family
 
-FAMILIES = (activation, conv, dropout, matmul, norm, optimizer, pool, sampling, softmax)
+FAMILIES = (
+    activation,
+    conv,
+    ctc,
+    dropout,
+    matmul,
+    norm,
+    optimizer,
+    pool,
+    recurrent,
+    routing,
+    sampling,
+    softmax,
+)
 
 
 def run_python(code, **environment):
@@ -167,9 +183,28 @@ def _everything():
         losses,
         softmax.cross_entropy_backward(losses, rows, log_normalizer, np.zeros(len(rows), int), c, None, 0.1),
     ]
+    u = random.standard_normal((40, 70, 4), dtype=np.float32)
+    votes = random.standard_normal((70, 5, 4, 9), dtype=np.float32)
+    y, sums = routing.route(u, votes, 3)
+    results += [sums, *routing.route_backward(y, u, votes, sums, True)]
+    sequences, labels = random.standard_normal((7, 40, 9), dtype=np.float32), random.integers(1, 9, (7, 12))
+    lengths = random.integers(12, 41, 7), random.integers(0, 13, 7)
+    results += ctc.losses_and_gradient(sequences, labels, *lengths, 0, True, sequences[:, 0, 0])
+    results += _recurrent(random)
     flat = np.square(random.standard_normal((4, 10_007), dtype=np.float32))
     optimizer.adam(*flat, 3, 0.1, 0.9, 0.99, 1e-8, 0.1, False)
     return [*results, flat]
+
+
+def _recurrent(random):
+    state, weight = (
+        random.standard_normal((1, 40, 24), dtype=np.float32),
+        np.ones((1, 24, 96), np.float32) / 24,
+    )
+    p, lengths = random.standard_normal((40, 5, 1, 96), dtype=np.float32), random.integers(0, 6, 40)
+    y, *ends, gates, cells = recurrent.lstm_forward(p, weight, state, state, lengths)
+    kept = y, gates, cells, weight, state, state, lengths
+    return [y, *ends, *recurrent.lstm_backward(y, state, state, *kept)]
 
 
 def test_results_do_not_depend_on_the_number_of_threads():

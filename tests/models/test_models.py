@@ -8,6 +8,7 @@ from tinynet.inspection import summary
 
 PARAMETERS = {
     "alexnet": 62_378_344,
+    "capsnet": 8_215_568,
     "densenet40": 1_019_722,
     "densenet121": 7_978_856,
     "googlenet": 13_378_280,
@@ -45,6 +46,7 @@ PARAMETERS = {
 # Options that make the larger models small enough for tests that run them.
 SMALL = {
     "alexnet": {"input_size": 67},
+    "capsnet": {"width": 0.25},
     "googlenet": {"stem": "cifar", "width": 0.25},
     "inception-v3": {"input_size": 75, "auxiliary": False},
     "mobilenet-v1": {"width": 0.25},

@@ -281,7 +281,17 @@ def test_space_and_depth_are_inverse(rng):
 
 
 def test_every_layer_is_offered_by_the_package():
-    modules = ("activations", "containers", "convolution", "dropout", "embedding", "linear", "losses")
+    modules = (
+        "activations",
+        "arithmetic",
+        "capsules",
+        "containers",
+        "convolution",
+        "dropout",
+        "embedding",
+        "linear",
+        "losses",
+    )
     modules += ("normalization", "pooling", "resampling", "shaping", "summary")
     for name in modules:
         module = __import__(f"tinynet.nn.{name}", fromlist=["__all__"])

@@ -1,6 +1,7 @@
 """Looking at models and at what they answer: tables, and pictures written to disk."""
 
 from tinynet.inspection.augmentations import augmentation_picture, usual_augmentations
+from tinynet.inspection.capsules import capsule_sweep, capsule_sweep_picture, routing_coefficients
 from tinynet.inspection.confusion import confusion_matrix, confusion_picture
 from tinynet.inspection.feature_maps import feature_maps_picture
 from tinynet.inspection.filters import FILTERS, filter_image, filters_picture
@@ -21,6 +22,8 @@ __all__ = [
     "ReceptiveField",
     "activations",
     "augmentation_picture",
+    "capsule_sweep",
+    "capsule_sweep_picture",
     "confusion_matrix",
     "confusion_picture",
     "dense_product",
@@ -36,6 +39,7 @@ __all__ = [
     "receptive_field",
     "receptive_fields",
     "reliability_diagram",
+    "routing_coefficients",
     "summary",
     "usual_augmentations",
     "weights_picture",

@@ -11,6 +11,7 @@ import inspect
 from tinynet.errors import ArgumentError
 from tinynet.models.alexnet import AlexNet
 from tinynet.models.auxiliary import WithAuxiliary, auxiliary_loss
+from tinynet.models.capsnet import CapsNet, CapsNetOutput
 from tinynet.models.densenet import DenseNet40, DenseNet121, MnistDenseNet
 from tinynet.models.googlenet import GoogLeNet
 from tinynet.models.inception_v3 import InceptionV3
@@ -41,6 +42,8 @@ __all__ = [
     "VGG16",
     "VGG19",
     "AlexNet",
+    "CapsNet",
+    "CapsNetOutput",
     "DenseNet40",
     "DenseNet121",
     "GoogLeNet",
@@ -83,6 +86,7 @@ __all__ = [
 
 _MODELS = {
     "alexnet": AlexNet,
+    "capsnet": CapsNet,
     "densenet40": DenseNet40,
     "densenet121": DenseNet121,
     "googlenet": GoogLeNet,

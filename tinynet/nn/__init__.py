@@ -7,6 +7,8 @@ Layers are named and called as in PyTorch, except that channels come last: image
 
 from tinynet.nn import init as init
 from tinynet.nn.activations import *
+from tinynet.nn.arithmetic import *
+from tinynet.nn.capsules import *
 from tinynet.nn.chaining import *
 from tinynet.nn.containers import *
 from tinynet.nn.convolution import *
@@ -21,6 +23,8 @@ from tinynet.nn.module import *
 from tinynet.nn.normalization import *
 from tinynet.nn.parameter import Parameter as Parameter
 from tinynet.nn.pooling import *
+from tinynet.nn.recurrent import *
+from tinynet.nn.recurrent_cells import *
 from tinynet.nn.resampling import *
 from tinynet.nn.shaping import *
 from tinynet.nn.summary import *

@@ -12,6 +12,8 @@ from tinynet.nn.module import Module
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
+    "CTCWithLogitsLoss",
     "CrossEntropyLoss",
     "HingeLoss",
     "HuberLoss",
@@ -200,3 +202,27 @@ class MultiMarginLoss(_Loss):
 
     def extra_repr(self):
         return f"{super().extra_repr()}, p={self.p}, margin={self.margin}"
+
+
+class CTCLoss(_Loss):
+    """−ln p(labels) for log-probabilities (N, T, C) of classes and a blank. See `functional.ctc_loss`."""
+
+    def __init__(self, blank=0, reduction="mean", zero_infinity=False):
+        super().__init__(reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(self, log_probabilities, targets, input_lengths=None, target_lengths=None):
+        options = self.blank, self.reduction, self.zero_infinity
+        return F.ctc_loss(log_probabilities, targets, input_lengths, target_lengths, *options)
+
+    def extra_repr(self):
+        return f"{super().extra_repr()}, blank={self.blank}"
+
+
+class CTCWithLogitsLoss(CTCLoss):
+    """The same for logits, before the softmax. See `functional.ctc_loss_with_logits`."""
+
+    def forward(self, logits, targets, input_lengths=None, target_lengths=None):
+        options = self.blank, self.reduction, self.zero_infinity
+        return F.ctc_loss_with_logits(logits, targets, input_lengths, target_lengths, *options)

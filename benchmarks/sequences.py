@@ -1,0 +1,126 @@
+"""Sequences: CTC and recurrent layers, forward and backward through the graph, as training runs them.
+
+python -m benchmarks.sequences [--rounds 7] [--only NAME] [--full]
+"""
+
+import numpy as np
+
+import tinynet as tn
+from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
+from benchmarks.pytorch import torch
+from tinynet import functional as F
+from tinynet import nn
+
+__all__ = ["comparisons"]
+
+GROUP = "sequences, forward + backward"
+
+FLOAT_BYTES = 4
+
+# Relative; PyTorch works with logarithms of probabilities, which leave three to four digits of float32.
+TOLERANCE = 2e-3
+
+RECURRENT_TOLERANCE = 1e-4
+
+
+def comparisons(full=False):
+    """One comparison for each task."""
+    tasks = [ctc(200, 64, 80, 40), ctc(31, 64, 63, 10), recurrent("LSTM", 100, 64, 128, 256)]
+    if full:
+        tasks += [recurrent("GRU", 100, 64, 128, 256), recurrent("RNN", 100, 64, 128, 256)]
+        tasks.append(recurrent("LSTM", 100, 64, 128, 256, bidirectional=False))
+    return tasks
+
+
+def ctc(T, N, C, L):
+    """The CTC loss of logits, softmax included: N sequences of T steps, C classes, L labels each."""
+    return Comparison(
+        f"CTC, {N}×{T}×{C}, {L} labels",
+        GROUP,
+        lambda: _ctc_candidates(T, N, C, L),
+        bytes=2 * N * T * C * FLOAT_BYTES,
+    )
+
+
+def _ctc_candidates(T, N, C, L):
+    generator = np.random.default_rng(0)
+    scores = generator.standard_normal((N, T, C), dtype=np.float32)
+    labels = generator.integers(1, C, (N, L))
+    lengths = np.full(N, T), np.full(N, L)
+    logits = tn.tensor(scores, requires_grad=True)
+
+    def ours():
+        logits.grad = None
+        loss = F.ctc_loss_with_logits(logits, labels, *lengths)
+        loss.backward()
+        return loss, logits.grad
+
+    candidates = {OURS: ours}
+    if torch is not None:
+        twin = torch.tensor(scores.transpose(1, 0, 2).copy(), requires_grad=True)
+        arguments = [torch.tensor(array) for array in (labels, *lengths)]
+
+        def theirs():
+            twin.grad = None
+            loss = torch.nn.functional.ctc_loss(torch.log_softmax(twin, 2), *arguments)
+            loss.backward()
+            return loss, twin.grad.transpose(0, 1)
+
+        candidates["PyTorch"] = theirs
+    results = {name: [part.detach().numpy() for part in run()] for name, run in candidates.items()}
+    for index in range(2):
+        check_agreement({name: parts[index] for name, parts in results.items()}, TOLERANCE)
+    return candidates
+
+
+def recurrent(kind, T, N, C, H, bidirectional=True):
+    """A recurrent layer on N sequences of T steps, C features each, with H hidden units per direction."""
+    directions = "two directions" if bidirectional else "one direction"
+    columns = (1 + bidirectional) * _GATES[kind] * H
+    return Comparison(
+        f"{kind}, {N}×{T}×{C} → {H}, {directions}",
+        GROUP,
+        lambda: _recurrent_candidates(kind, (N, T, C), H, bidirectional),
+        floating_operations=3 * 2 * N * T * (C + H) * columns,
+    )
+
+
+_GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
+
+
+def _recurrent_candidates(kind, shape, hidden, bidirectional):
+    generator = np.random.default_rng(0)
+    array = generator.standard_normal(shape, dtype=np.float32)
+    tn.manual_seed(0)
+    layer = getattr(nn, kind)(shape[-1], hidden, bidirectional=bidirectional)
+    gradient = generator.standard_normal((*shape[:2], hidden * layer.directions), dtype=np.float32)
+    candidates = {OURS: _layer(layer, *map(tn.tensor, (array, gradient)))}
+    if torch is not None:
+        twin = getattr(torch.nn, kind)(shape[-1], hidden, batch_first=True, bidirectional=bidirectional)
+        with torch.no_grad():
+            for name, parameter in layer.named_parameters():
+                getattr(twin, name).copy_(torch.tensor(parameter.numpy().T.copy()))
+        candidates["PyTorch"] = _layer(twin, *map(torch.tensor, (array, gradient)))
+    results = {name: [part.detach().numpy() for part in run()] for name, run in candidates.items()}
+    for index in range(2):
+        check_agreement({name: parts[index] for name, parts in results.items()}, RECURRENT_TOLERANCE)
+    return candidates
+
+
+def _layer(layer, x, gradient):
+    """Runs a layer of either library; gives its output and the gradient by its input."""
+    x.requires_grad_()
+
+    def run():
+        x.grad = None
+        for parameter in layer.parameters():
+            parameter.grad = None
+        y, _ = layer(x)
+        y.backward(gradient)
+        return y, x.grad
+
+    return run
+
+
+if __name__ == "__main__":
+    run_alone(__doc__, comparisons)
