@@ -1,9 +1,10 @@
 """Kernels: the numerical work of tinynet as plain functions, arrays in and arrays out.
 
-One family per package: ``activation``, ``conv``, ``ctc``, ``dropout``, ``matmul``, ``norm``, ``optimizer``,
-``pool``, ``recurrent``, ``routing``, ``sampling``, ``softmax``. Each family holds the same functions in
-several *takes*: ``reference`` (NumPy, or CuPy, as near to the formula as can be) and ``cpu`` (Numba). The
-function that you call picks the take by the arrays it is given; `pinned` holds on to one of them.
+One family per package: ``activation``, ``conv``, ``ctc``, ``dropout``, ``joining``, ``matmul``, ``norm``,
+``optimizer``, ``pool``, ``recurrent``, ``routing``, ``sampling``, ``softmax``. Each family holds the same
+functions in several *takes*: ``reference`` (NumPy, or CuPy, as near to the formula as can be) and ``cpu``
+(Numba). The function that you call picks the take by the arrays it is given; `pinned` holds on to one of
+them.
 """
 
 from tinynet_kernels import (
@@ -11,6 +12,7 @@ from tinynet_kernels import (
     conv,
     ctc,
     dropout,
+    joining,
     matmul,
     norm,
     optimizer,
@@ -28,6 +30,7 @@ __all__ = [
     "conv",
     "ctc",
     "dropout",
+    "joining",
     "matmul",
     "norm",
     "optimizer",

@@ -1,7 +1,8 @@
 """How the CPU takes are compiled: the decorators that every ``cpu.py`` uses.
 
 `kernel` makes a function that runs in parallel and can be called from Python, `inner` one that kernels
-call in their loops, `callback` one that is called through its address. All keep the compiled code on disk.
+call in their loops, `inlined` one that is copied into them, `callback` one that is called through its
+address. All keep the compiled code on disk.
 Numba compiles it again when the file that holds the function has changed. A function contains what it calls,
 however, so here it is compiled again also when another file of its family has changed, or one of those that
 all families share.
@@ -18,12 +19,18 @@ from numba.core.ccallback import CFunc
 from tinynet_kernels.notices import announce_compilation
 from tinynet_kernels.threads import load_thread_pool
 
-__all__ = ["callback", "inner", "kernel", "summing_inner"]
+__all__ = ["callback", "inlined", "inner", "kernel", "summing_inner"]
 
 # Not "nnan" and "ninf": NaN and infinity mean something and must come out as they went in.
 _EXACT_SPECIALS = {"contract", "nsz", "arcp"}
 
-_OPTIONS = {"cache": True, "error_model": "numpy", "fastmath": _EXACT_SPECIALS}
+# The wrapper that is left out would serve calls from C, of which there are none.
+_OPTIONS = {
+    "cache": True,
+    "error_model": "numpy",
+    "fastmath": _EXACT_SPECIALS,
+    "no_cfunc_wrapper": True,
+}
 
 _PACKAGE = Path(__file__).parent
 
@@ -65,6 +72,10 @@ def _stamp(family):
 kernel: Any = partial(_compiled, parallel=True, nogil=load_thread_pool(), **_OPTIONS)
 
 inner: Any = partial(_compiled, **_OPTIONS)
+
+# For what belongs to one or two callers: it becomes a part of them before anything is compiled. Numba
+# compiles an ordinary function by itself first, in vain, and then again as a part of its callers.
+inlined: Any = inner(inline="always")
 
 # For sums along a contiguous axis, which can be vectorised only if they may be reordered. The order is
 # fixed when the function is compiled, so that the results are the same on every run.

@@ -1,7 +1,7 @@
-"""How the windows of one array sweep over another: tables of counts and addresses for the CPU takes.
+"""How the windows of one array sweep over another: what convolution, pooling and their gradients share.
 
-Pooling, depthwise convolution and their gradients have one pattern. Every *target* position gathers from
-the *source* positions that its window meets, each at a number called its *tap*:
+All have one pattern. Every *target* position gathers from the *source* positions that its window meets, each
+at a number called its *tap*:
 
 ==================  ===============  ==========================  ====================
                     target           source                      tap
@@ -13,9 +13,13 @@ weight gradient     position in the  input positions             output position
                     window
 ==================  ===============  ==========================  ====================
 
-On each axis the taps that a target sees are evenly spaced, and so are their source positions: it is
-enough to know how many there are and where the first one is. Windows that hang over the edge just see
-fewer taps, so there is no padding and there are no special cases.
+On each axis the taps that a target sees are evenly spaced, and so are their source positions. Walking
+backwards through windows with stride s, an input is reached only by those taps that agree with its position
+modulo s: the targets fall into s *phases*, in each of which the taps are regular again (Dumoulin & Visin, A
+guide to convolution arithmetic for deep learning, 2016). A `Phase` says so by a formula, where taps outside
+the source count as zeros. An `Axis` lists for each target how many taps there are inside and where the first
+one is: windows that hang over the edge just see fewer taps, so there is no padding and there are no special
+cases. A `Sweep` is made of three of them, as tables of counts and addresses.
 """
 
 from math import gcd
@@ -23,9 +27,71 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["PIXELS", "Axis", "Layout", "Sweep", "backward_axis", "contiguous", "forward_axis", "make_sweep"]
+__all__ = [
+    "PIXELS",
+    "Axis",
+    "Layout",
+    "Phase",
+    "Sweep",
+    "backward_axis",
+    "backward_phases",
+    "contiguous",
+    "forward_axis",
+    "forward_phases",
+    "make_sweep",
+]
 
 PIXELS = 4  # side by side at most, in what one call of the microkernel computes
+
+
+class Phase(NamedTuple):
+    """Some targets on one axis: target i and tap j meet at the source ``i * step + start + j * spacing``.
+
+    Attributes:
+        source: how many source positions there are; others count as zeros.
+        grid: how many targets the phase has.
+        step: source positions from one target to the next.
+        start: the source position of target 0 at tap 0.
+        spacing: source positions from one tap to the next, at least 1.
+        taps: how many there are.
+        first_tap, tap_hop: the number of tap 0 in the window, and what is added to it from tap to tap.
+        target: how many targets all phases have together.
+        first_target, target_hop: the place of target 0 among these, and what is added to it.
+        window: how many taps all phases have together.
+    """
+
+    source: int
+    grid: int
+    step: int
+    start: int
+    spacing: int
+    taps: int
+    first_tap: int
+    tap_hop: int
+    target: int
+    first_target: int
+    target_hop: int
+    window: int
+
+
+def forward_phases(size, window, stride, before, dilation, output):
+    """Each of the `output` windows sees the elements under it: one phase, in a list."""
+    return [Phase(size, output, stride, -before, dilation, window, 0, 1, output, 0, 1, window)]
+
+
+def backward_phases(size, window, stride, before, dilation, output):
+    """Each of the `size` elements sees the windows that cover it; phases that see none are left out."""
+    phases = []
+    for first in range(min(stride, size)):
+        taps = [tap for tap in range(window) if (first + before - tap * dilation) % stride == 0]
+        if taps:
+            # The last tap comes first, so that the source positions come in increasing order.
+            start = (first + before - taps[-1] * dilation) // stride
+            hop, spacing = stride // gcd(stride, dilation), dilation // gcd(stride, dilation)
+            grid = -(-(size - first) // stride)
+            sizes = size, first, stride, window
+            phases.append(Phase(output, grid, 1, start, spacing, len(taps), taps[-1], -hop, *sizes))
+    return phases
 
 
 class Axis(NamedTuple):
@@ -48,25 +114,30 @@ class Axis(NamedTuple):
     shift: int
 
     @classmethod
-    def of(cls, positions, is_seen, *steps):
-        """From the source positions (targets, taps), and which of them are seen."""
-        first = is_seen.argmax(axis=1)
-        return cls(is_seen.sum(axis=1), first, positions[np.arange(len(first)), first], *steps)
+    def of(cls, targets, phases):
+        """From all phases of so many targets."""
+        counts, taps, positions = np.zeros((3, targets), np.int64)
+        for phase in phases:
+            places = np.arange(phase.grid)[:, None] * phase.step + phase.start
+            places = places + np.arange(phase.taps) * phase.spacing
+            is_seen = (places >= 0) & (places < phase.source)
+            first, own = is_seen.argmax(axis=1), slice(phase.first_target, None, phase.target_hop)
+            counts[own] = is_seen.sum(axis=1)
+            taps[own] = phase.first_tap + first * phase.tap_hop
+            positions[own] = places[np.arange(phase.grid), first]
+        if not phases:
+            return cls(counts, taps, positions, 1, 1, 1, 1)
+        return cls(counts, taps, positions, phase.tap_hop, phase.spacing, phase.target_hop, phase.step)
 
 
 def forward_axis(size, window, stride, before, dilation, output):
-    """Each of the `output` windows sees the elements under it."""
-    positions = np.arange(output)[:, None] * stride - before + np.arange(window) * dilation
-    return Axis.of(positions, (positions >= 0) & (positions < size), 1, dilation, 1, stride)
+    """The `Axis` of `forward_phases`."""
+    return Axis.of(output, forward_phases(size, window, stride, before, dilation, output))
 
 
 def backward_axis(size, window, stride, before, dilation, output):
-    """Each of the `size` elements sees the windows that cover it."""
-    offsets = np.arange(size)[:, None] + before - np.arange(window) * dilation
-    positions = offsets // stride
-    is_seen = (offsets % stride == 0) & (positions >= 0) & (positions < output)
-    common = gcd(stride, dilation)
-    return Axis.of(positions, is_seen, stride // common, -dilation // common, stride, 1)
+    """The `Axis` of `backward_phases`."""
+    return Axis.of(size, backward_phases(size, window, stride, before, dilation, output))
 
 
 class Layout(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 from numba import prange, types
 from numba.extending import intrinsic
 
-from tinynet_kernels.compile import kernel
+from tinynet_kernels.compile import inner, kernel
 
 __all__ = ["run"]
 
@@ -32,7 +32,9 @@ def run(task, dtype, count, arguments, tile=None):
     With a number as `tile` it is ``task(zero, tile, arguments, index)``. Whoever calls this keeps the arrays
     alive whose addresses are among the `arguments`.
     """
-    _run(_address(task, dtype, tile), dtype.type(0), np.array(arguments, np.int64), count)
+    # Even a single task would wake all threads there, which takes longer than most tasks that are alone.
+    start = _run_alone if count == 1 else _run
+    start(_address(task, dtype, tile), dtype.type(0), np.array(arguments, np.int64), count)
 
 
 @cache
@@ -61,6 +63,12 @@ def _call(typing_context, address, zero, arguments, index):
         return context.get_dummy_value()
 
     return signature, generate
+
+
+@inner
+def _run_alone(address, zero, arguments, count):
+    for index in range(count):
+        _call(address, zero, arguments, index)
 
 
 @kernel

@@ -121,6 +121,12 @@ class Volume:
         """The arguments that every kernel ends with: stride, padding before, dilation."""
         return self.stride, self.before, self.dilation
 
+    @property
+    def axes(self):
+        """For each axis: sizes of input and window, stride, padding before, dilation, size of the output."""
+        sizes = self.input, self.kernel, self.stride, self.before, self.dilation, self.output
+        return list(zip(*sizes, strict=True))
+
 
 def _three(entries, missing):
     return (missing,) * (3 - len(entries)) + tuple(int(entry) for entry in entries)

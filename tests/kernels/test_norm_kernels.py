@@ -15,7 +15,7 @@ EPSILON = 1e-5
     rows=st.sampled_from([0, 1, 2, 15, 16, 17, 40, 3000]),
     columns=st.sampled_from([1, 3, 64, 1500]),
     dtype=st.sampled_from([np.float32, np.float64]),
-    activation=st.sampled_from([None, "relu"]),
+    activation=st.sampled_from([None, "relu", "relu6"]),
 )
 def test_takes_agree(rows, columns, dtype, activation, compare_takes):
     random = np.random.default_rng(rows + columns)
@@ -25,7 +25,8 @@ def test_takes_agree(rows, columns, dtype, activation, compare_takes):
     if rows != 1 and rows != 2:  # two rows can lie so close together that rounding is all there is
         compare_takes(norm.batch_forward, x, gamma, beta, EPSILON, activation)
     y = compare_takes(norm.batch_inference, x, gamma, beta, mean, spread, EPSILON, activation)
-    compare_takes(norm.batch_backward, gy, x, gamma, mean, spread, None if activation is None else y)
+    y = None if activation is None else y
+    compare_takes(norm.batch_backward, gy, x, gamma, mean, spread, y, activation)
 
 
 @pytest.mark.parametrize("columns", [6, 64])
@@ -61,6 +62,33 @@ def test_nan_stays_in_its_column(take):
         y, mean, *_ = norm.batch_forward(x, np.ones(3), np.zeros(3), EPSILON, "relu")
     np.testing.assert_array_equal(np.isnan(y), np.isnan(np.broadcast_to(mean, y.shape)))
     np.testing.assert_array_equal(np.isnan(mean), [False, True, False])
+
+
+@pytest.mark.parametrize("take", ["reference", "cpu"])
+def test_relu6_cuts_off_on_both_sides(take):
+    x = np.random.default_rng(0).standard_normal((50, 3))
+    x[7, 1] = np.nan
+    gamma, beta = np.full(3, 8.0), np.ones(3)
+    with pinned(take):
+        plain, mean, _, inverse_std = norm.batch_forward(x, gamma, beta, EPSILON)
+        y, *_ = norm.batch_forward(x, gamma, beta, EPSILON, "relu6")
+        gy = np.where((plain > 0) & (plain < 6), 2.0, 0.0)
+        found = norm.batch_backward(np.full_like(x, 2), x, gamma, mean, inverse_std, y, "relu6")
+        expected = norm.batch_backward(gy, x, gamma, mean, inverse_std)
+    np.testing.assert_array_equal(y, np.clip(plain, 0, 6))
+    assert 0 < np.mean(y == 6) < np.mean(y >= 0)
+    for f, e in zip(found, expected, strict=True):
+        np.testing.assert_allclose(f, e, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("take", ["reference", "cpu"])
+def test_relu_passes_infinity(take):
+    x, c = np.ones((4, 1)), np.ones(1)
+    with pinned(take):
+        y = norm.batch_inference(x * np.inf, c, c, c, c, EPSILON, "relu")
+        _, _, gbeta = norm.batch_backward(x, x, c, c, c, y)
+    assert np.all(y == np.inf)
+    assert gbeta == 4
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -155,5 +183,7 @@ def test_errors_name_the_argument_and_the_shapes():
         norm.batch_backward(x[:3], x, c, c, c)
     with pytest.raises(ValueError, match=r"y has shape \(3, 3\) but x has \(4, 3\)"):
         norm.batch_backward(x, x, c, c, c, x[:3])
-    with pytest.raises(ValueError, match="batch_forward: activation must be 'relu' or None, not 'tanh'"):
+    with pytest.raises(
+        ValueError, match="batch_forward: activation must be 'relu', 'relu6' or None, not 'tanh'"
+    ):
         norm.batch_forward(x, c, c, EPSILON, "tanh")

@@ -79,6 +79,16 @@ def test_takes_agree_where_windows_do_not_overlap(channels, size, stride, dtype,
     compare_takes(pool.average_backward, gy, size, *geometry, True)
 
 
+@pytest.mark.parametrize("channels", [64, 66])
+def test_gradients_too_large_for_the_cache(channels, compare_takes):
+    size = (4, 128, 130, channels)
+    geometry = ((2, 2), (2, 2), ((0, 0), (0, 0)))
+    gy = np.random.default_rng(0).standard_normal((4, 64, 65, channels), dtype=np.float32)
+    indices = np.random.default_rng(1).integers(0, 4, gy.shape).astype(np.uint8)
+    compare_takes(pool.max_backward, gy, indices, size[1:3], *geometry, (1, 1))
+    compare_takes(pool.average_backward, gy, size[1:3], *geometry, True)
+
+
 @few
 @given(p=poolings())
 def test_max_is_the_first_largest_element_inside(p):

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from tinynet_kernels.simd.packing import copy_rows, copy_transposed, make_transpose
+from tinynet_kernels.simd.packing import copy_rows, copy_transposed, transpose_block
 from tinynet_kernels.simd.rows import multiply_band
+from tinynet_kernels.simd.subroutine import subroutine
 from tinynet_kernels.simd.tile import make_tile
 from tinynet_kernels.simd.vectors import TALLEST, VECTOR_BYTES, WIDTH_BYTES
 
@@ -176,7 +177,7 @@ def test_packing_copies_exactly_the_block(rows, columns, is_transposing, dtype):
 @pytest.mark.parametrize("vector_bytes", [16, 32, 64])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_blocks_of_every_vector_length_are_transposed(vector_bytes, dtype):
-    transpose = make_transpose(vector_bytes)
+    transpose = subroutine(transpose_block, vector_bytes)
 
     @njit
     def call(zero, source, source_row, target, target_row):

@@ -24,6 +24,7 @@ NETWORKS = {
     "linear without bias": (lambda: [nn.Linear(4, 5, bias=False), nn.ReLU()], (6, 4)),
     "batch norm": (lambda: [nn.BatchNorm2d(2), nn.ReLU()], IMAGE),
     "batch norm of a matrix": (lambda: [nn.BatchNorm1d(4), nn.ReLU()], (6, 4)),
+    "batch norm, ReLU6": (lambda: [nn.BatchNorm2d(2), nn.ReLU6()], IMAGE),
     "conv, batch norm": (lambda: [nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU()], IMAGE),
     "several": (
         lambda: [
@@ -106,9 +107,9 @@ def test_no_operation_of_its_own_is_left_of_relu(name, rng):
     make, shape = NETWORKS[name]
     model = nn.Sequential(*make()).to("float64")
     x = rng.normal(size=shape)
-    assert "Relu" not in operations(model(tn.Tensor(x)))
+    assert not {"Relu", "HardTanh"} & operations(model(tn.Tensor(x)))
     with nn.fusion(False):
-        assert "Relu" in operations(model(tn.Tensor(x)))
+        assert {"Relu", "HardTanh"} & operations(model(tn.Tensor(x)))
 
 
 def test_the_kernels_are_told_of_the_activation(monkeypatch, rng):
@@ -319,7 +320,24 @@ def test_unknown_activations_are_refused(operation):
     }[operation]
     with pytest.raises(ArgumentError) as caught:
         getattr(F, operation)(*arguments, activation="tanh")
-    assert str(caught.value) == f"{operation}: activation must be None or 'relu', not 'tanh'"
+    known = "None, 'relu' or 'relu6'" if operation == "batch_norm" else "None or 'relu'"
+    assert str(caught.value) == f"{operation}: activation must be {known}, not 'tanh'"
+
+
+def test_a_convolution_leaves_relu6_to_the_batch_norm_behind_it(rng):
+    convolution, batch_norm, relu6 = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU6()
+    model = nn.Sequential(convolution, batch_norm, relu6)
+    batch_norm.weight.data[...] = 9
+    x = rng.random(IMAGE, dtype=np.float32)
+    with nn.fusion() as groups:
+        y = model(x)
+    assert groups == [(batch_norm, relu6)]
+    assert y.numpy().min() == 0
+    assert y.numpy().max() == 6
+    with nn.fusion() as groups:
+        nn.chain(x, convolution, relu6)
+        nn.chain(x, nn.BatchNorm2d(2), F.relu6)
+    assert [group[1] for group in groups] == [F.relu6]
 
 
 def test_the_plan_of_a_model():

@@ -13,11 +13,11 @@ def standardized(x, axes, epsilon):
 
 
 def activated(y, activation):
-    return np.maximum(y, 0) if activation == "relu" else y
+    return np.clip(y, 0, {"relu": np.inf, "relu6": 6}[activation]) if activation else y
 
 
 def torch_activated(torch, y, activation):
-    return torch.relu(y) if activation == "relu" else y
+    return getattr(torch.nn.functional, activation)(y) if activation else y
 
 
 def batch_norm(x, gamma=1.0, beta=0.0, epsilon=1e-5, activation=None):
@@ -102,6 +102,7 @@ OPERATIONS = [
             sample(normal(6, 3), normal(3), normal(3), activation="relu"),
             sample(normal(2, 3, 2, 2), normal(2), normal(2), activation="relu"),
             sample(normal(5, 2), activation="relu"),
+            sample(normal(6, 3), uniform(4.0, 9.0, 3), normal(3), activation="relu6"),
         ),
         batch_norm,
         torch_batch_norm,
@@ -113,6 +114,7 @@ OPERATIONS = [
             sample(normal(1, 3), normal(3), positive(3)),
             sample(normal(2, 2, 3, 2), normal(2), positive(2), normal(2), normal(2), epsilon=0.1),
             sample(normal(4, 3), normal(3), positive(3), normal(3), normal(3), activation="relu"),
+            sample(normal(4, 3), normal(3), positive(3), uniform(4.0, 9.0, 3), normal(3), activation="relu6"),
         ),
         batch_inference,
         torch_batch_inference,

@@ -6,7 +6,7 @@ Source: Ioffe & Szegedy, "Batch normalization", 2015.
 from tinynet.autograd import Tensor, as_tensor, is_grad_enabled, is_recomputing, versions
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
-from tinynet.functional.activations import relu
+from tinynet.functional.activations import relu, relu6
 from tinynet.functional.arithmetic import power, square
 from tinynet.functional.conversion import floating
 from tinynet.functional.elementwise import sqrt
@@ -55,9 +55,9 @@ class BatchNormalization(ActivatedFunction):
         x, gamma, _ = self.input_arrays
         channels = x.shape[-1]
         y = None if self.activation is None else self.output_data.reshape(-1, channels)
-        gx, ggamma, gbeta = norm.batch_backward(
-            gy.reshape(-1, channels), x.reshape(-1, channels), gamma, self.mean, self.inverse_std, y
-        )
+        rows = gy.reshape(-1, channels), x.reshape(-1, channels)
+        statistics = self.mean, self.inverse_std
+        gx, ggamma, gbeta = norm.batch_backward(*rows, gamma, *statistics, y, self.activation)
         return gx.reshape(x.shape), ggamma, gbeta
 
 
@@ -70,7 +70,19 @@ class RectifiedBatchNormalization(BatchNormalization):
     reads_output = True
 
 
-_FUNCTIONS = {None: BatchNormalization, "relu": RectifiedBatchNormalization}
+class CappedBatchNormalization(RectifiedBatchNormalization):
+    """The same, with everything above 6 cut off as well."""
+
+    __slots__ = ()
+    activation = "relu6"
+
+
+_FUNCTIONS = {
+    None: BatchNormalization,
+    "relu": RectifiedBatchNormalization,
+    "relu6": CappedBatchNormalization,
+}
+_ACTIVATIONS = {None: lambda y: y, "relu": relu, "relu6": relu6}
 
 
 def batch_norm(
@@ -98,7 +110,7 @@ def batch_norm(
         training: whether to use the statistics of the batch.
         momentum: share of the batch in the running statistics.
         epsilon: added to the variance.
-        activation: None, or ``"relu"``, which is then computed along with the rest.
+        activation: None, ``"relu"`` or ``"relu6"``, which is then computed along with the rest.
 
     Raises:
         ShapeError: shapes don't fit, or there is only one number per channel in training.
@@ -106,7 +118,7 @@ def batch_norm(
         ArgumentError: no running statistics at inference, or only one of the two; or there is no such
             activation.
     """
-    check_activation("batch_norm", activation)
+    check_activation("batch_norm", activation, ("relu", "relu6"))
     x = floating(x)
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must be (N, ..., C), but has shape {x.shape}")
@@ -167,4 +179,4 @@ def _with_running_statistics(x, gamma, beta, running_mean, running_variance, eps
         return Tensor(y.reshape(x.shape))
     # The mean goes first: folded into the shift, it would cost digits where it is large.
     y = (x - running_mean) * (gamma / sqrt(running_variance + epsilon)) + beta
-    return y if activation is None else relu(y)
+    return _ACTIVATIONS[activation](y)

@@ -9,6 +9,7 @@ from tinynet.functional.arithmetic import common_dtype
 from tinynet.functional.axes import one_axis
 from tinynet.functional.conversion import cast
 from tinynet.functional.indexing import index_select
+from tinynet_kernels import joining as kernels
 
 __all__ = ["chunk", "concatenate", "pad", "split", "stack", "unbind"]
 
@@ -21,7 +22,7 @@ class Concatenate(Function):
 
     def forward(self, *arrays):
         self.sizes = [array.shape[self.axis] for array in arrays]
-        return self.xp.concatenate(arrays, self.axis)
+        return kernels.join(arrays, self.axis)
 
     def backward(self, gy):
         front = (slice(None),) * self.axis
@@ -32,7 +33,9 @@ class Concatenate(Function):
             start += size
         return tuple(parts)
 
-    backward_arrays = backward
+    def backward_arrays(self, gy):
+        parts = kernels.split(gy, self.sizes, self.axis)
+        return tuple([part if self.needs(index) else None for index, part in enumerate(parts)])
 
 
 def concatenate(tensors, axis=0):
@@ -135,7 +138,7 @@ class Split(Function):
         return Concatenate(self.axis)(*gradients)
 
     def backward_arrays(self, *gradients):
-        return self.xp.concatenate(gradients, self.axis)
+        return kernels.join(gradients, self.axis)
 
 
 def split(x, sections, axis=0):

@@ -41,7 +41,7 @@ class Identity(Module):
 class ReLU(Module):
     """max(x, 0)."""
 
-    @absorbed_as("activation")
+    @absorbed_as("relu")
     def forward(self, x):
         return F.relu(x)
 
@@ -84,6 +84,7 @@ def _filled(size, value):
 class ReLU6(Module):
     """min(max(x, 0), 6)."""
 
+    @absorbed_as("relu6")
     def forward(self, x):
         return F.relu6(x)
 

@@ -36,8 +36,8 @@ _setting = ContextVar("fusion", default=_ON)
 def absorbs(*kinds):
     """Marks a ``forward`` that computes a following step too, given to it as an option.
 
-    Kinds: ``"activation"``, with the option ``activation="relu"``; and ``"batch norm"``, with the option
-    ``batch_norm``, a batch norm layer in inference.
+    Kinds: the activations ``"relu"`` and ``"relu6"``, with the option ``activation``, which is given the
+    name; and ``"batch norm"``, with the option ``batch_norm``, a batch norm layer in inference.
     """
 
     def mark(forward):
@@ -80,7 +80,7 @@ def chain(x, *steps):
     """Sends x through modules and functions in turn; ``chain(x, f, g)`` is ``g(f(x))``.
 
     A convolution, batch norm or dense layer followed by `nn.ReLU` or `functional.relu` is computed in one
-    operation, as `Sequential` does it.
+    operation, as `Sequential` does it; so is a batch norm followed by `nn.ReLU6` or `functional.relu6`.
     """
     setting = _setting.get()
     if not setting.enabled:
@@ -111,10 +111,22 @@ def _absorbed(x, steps, place, absorbable):
             return options, end
         options["batch_norm"] = steps[end]
         end += 1
-    if end < len(steps) and (steps[end] is F.relu or mark_of(steps[end], "absorbed_as") == "activation"):
-        options["activation"] = "relu"
-        end += 1
+    if end < len(steps):
+        activation = _activation(steps[end])
+        if activation in absorbable:
+            options["activation"] = activation
+            end += 1
     return options, end
+
+
+def _activation(step):
+    """The name of the activation that a step is, if a step before it may compute it, or None."""
+    if step is F.relu:
+        return "relu"
+    if step is F.relu6:
+        return "relu6"
+    kind = mark_of(step, "absorbed_as")
+    return kind if kind != "batch norm" else None
 
 
 def mark_of(step, name):

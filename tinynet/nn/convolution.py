@@ -68,7 +68,7 @@ class _Conv(_Convolution):
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups)
         self._add_parameters((self.in_channels // self.groups, self.out_channels), bias, generator)
 
-    @absorbs("batch norm", "activation")
+    @absorbs("batch norm", "relu")
     def forward(self, x, activation=None, batch_norm=None):
         """(N, *spatial, in_channels) → (N, *spatial', out_channels), with what may be computed along with it.
 

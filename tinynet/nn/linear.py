@@ -34,7 +34,7 @@ class Linear(Module):
         )
         self.bias = init.zeros(empty_parameter(self.out_features)) if bias else None
 
-    @absorbs("activation")
+    @absorbs("relu")
     def forward(self, x, activation=None):
         """(..., in_features) → (..., out_features), with the activation (None or "relu") applied."""
         return F.linear(x, self.weight, self.bias, activation)

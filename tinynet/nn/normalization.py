@@ -71,10 +71,10 @@ class _BatchNorm(_Normalization):
             return None
         return to_device(np.full(self.num_features, value, default_dtype()), default_device())
 
-    @absorbs("activation")
+    @absorbs("relu", "relu6")
     @absorbed_as("batch norm")
     def forward(self, x, activation=None):
-        """(N, ..., C) → the same shape, with the activation (None or "relu") applied."""
+        """(N, ..., C) → the same shape, with the activation (None, "relu" or "relu6") applied."""
         x = as_tensor(x)
         if x.ndim not in self.ranks:
             raise ShapeError(f"{type(self).__name__}: x must have the shape {self.layout}, not {x.shape}")

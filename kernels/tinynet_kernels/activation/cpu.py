@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet_kernels.activation.elementwise import block, calculate, parameter, result_block
+from tinynet_kernels.activation.elementwise import calculate
 from tinynet_kernels.activation.gaussian import gelu, gelu_backward
 from tinynet_kernels.activation.smooth import (
     elu,
@@ -16,6 +16,7 @@ from tinynet_kernels.activation.smooth import (
     tanh,
     tanh_backward,
 )
+from tinynet_kernels.blocks import block, parameters_of
 from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
 from tinynet_kernels.simd.memory import element_bytes
@@ -112,7 +113,7 @@ def _flat(array):
 
 @inner
 def _relu(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
     for i in range(x.size):
         y[i] = zero if x[i] < zero else x[i]
 
@@ -120,7 +121,7 @@ def _relu(zero, arguments, index):
 @inner
 def _relu_backward(zero, arguments, index):
     gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx = result_block(zero, arguments, index)
+    gx = block(zero, arguments, index, 2)
     for i in range(gy.size):
         gx[i] = gy[i] if y[i] > zero else zero
 
@@ -128,7 +129,7 @@ def _relu_backward(zero, arguments, index):
 @inner
 def _add_relu(zero, arguments, index):
     a, b = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    y = result_block(zero, arguments, index)
+    y = block(zero, arguments, index, 2)
     for i in range(a.size):
         total = a[i] + b[i]
         y[i] = zero if total < zero else total
@@ -136,8 +137,8 @@ def _add_relu(zero, arguments, index):
 
 @inner
 def _leaky_relu(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
-    slope = parameter(zero, arguments, 0)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    (slope,) = parameters_of(zero, arguments, 1)
     for i in range(x.size):
         y[i] = x[i] if x[i] > zero else x[i] * slope
 
@@ -145,7 +146,7 @@ def _leaky_relu(zero, arguments, index):
 @inner
 def _leaky_relu_backward(zero, arguments, index):
     gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx, slope = result_block(zero, arguments, index), parameter(zero, arguments, 0)
+    gx, (slope,) = block(zero, arguments, index, 2), parameters_of(zero, arguments, 1)
     for i in range(x.size):
         gx[i] = gy[i] if x[i] > zero else gy[i] * slope
 

@@ -1,6 +1,7 @@
 """GELU on the CPU: one pass over memory each way, with the normal distribution as vector code."""
 
-from tinynet_kernels.activation.elementwise import block, calculate, result_block
+from tinynet_kernels.activation.elementwise import calculate
+from tinynet_kernels.blocks import block
 from tinynet_kernels.compile import inner
 from tinynet_kernels.simd.exponential import exponential
 from tinynet_kernels.simd.memory import element_bytes
@@ -21,7 +22,7 @@ def gelu_backward(gy, x):
 
 @inner
 def _gelu(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
     for i in range(x.size):
         below, _ = _normal_distribution(x[i])
         y[i] = x[i] * below
@@ -30,7 +31,7 @@ def _gelu(zero, arguments, index):
 @inner
 def _gelu_backward(zero, arguments, index):
     gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx, number = result_block(zero, arguments, index), type(zero)
+    gx, number = block(zero, arguments, index, 2), type(zero)
     for i in range(x.size):
         below, decay = _normal_distribution(x[i])
         # Out here the density is 0; an infinite x times 0 would be NaN.

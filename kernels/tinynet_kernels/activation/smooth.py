@@ -1,7 +1,8 @@
 """The smooth activation functions on the CPU: one pass over memory each, exponentials as vector code."""
 
-from tinynet_kernels.activation.elementwise import block, calculate, parameter, result_block
+from tinynet_kernels.activation.elementwise import calculate
 from tinynet_kernels.activation.functions import gate, hyperbolic_tangent, logarithm_of_one_plus
+from tinynet_kernels.blocks import block, parameters_of
 from tinynet_kernels.compile import inner
 from tinynet_kernels.simd.exponential import exponential, exponential_minus_one
 
@@ -63,7 +64,7 @@ def elu_backward(gy, x, alpha, scale):
 
 @inner
 def _sigmoid(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
     for i in range(x.size):
         y[i] = gate(x[i])
 
@@ -71,14 +72,14 @@ def _sigmoid(zero, arguments, index):
 @inner
 def _sigmoid_backward(zero, arguments, index):
     gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx, one = result_block(zero, arguments, index), type(zero)(1)
+    gx, one = block(zero, arguments, index, 2), type(zero)(1)
     for i in range(y.size):
         gx[i] = gy[i] * (y[i] * (one - y[i]))
 
 
 @inner
 def _silu(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
     for i in range(x.size):
         y[i] = x[i] * gate(x[i])
 
@@ -86,7 +87,7 @@ def _silu(zero, arguments, index):
 @inner
 def _silu_backward(zero, arguments, index):
     gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx, one = result_block(zero, arguments, index), type(zero)(1)
+    gx, one = block(zero, arguments, index, 2), type(zero)(1)
     for i in range(x.size):
         share = gate(x[i])
         gx[i] = gy[i] * (share * (one + x[i] * (one - share)))
@@ -94,7 +95,7 @@ def _silu_backward(zero, arguments, index):
 
 @inner
 def _tanh(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
     for i in range(x.size):
         y[i] = hyperbolic_tangent(x[i])
 
@@ -102,15 +103,15 @@ def _tanh(zero, arguments, index):
 @inner
 def _tanh_backward(zero, arguments, index):
     gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx, one = result_block(zero, arguments, index), type(zero)(1)
+    gx, one = block(zero, arguments, index, 2), type(zero)(1)
     for i in range(y.size):
         gx[i] = gy[i] * (one - y[i] * y[i])
 
 
 @inner
 def _softplus(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
-    beta, threshold = parameter(zero, arguments, 0), parameter(zero, arguments, 1)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    beta, threshold = parameters_of(zero, arguments, 2)
     for i in range(x.size):
         scaled = x[i] * beta
         decay = exponential(-scaled if scaled > 0 else scaled)
@@ -122,8 +123,8 @@ def _softplus(zero, arguments, index):
 @inner
 def _softplus_backward(zero, arguments, index):
     gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx = result_block(zero, arguments, index)
-    beta, threshold = parameter(zero, arguments, 0), parameter(zero, arguments, 1)
+    gx = block(zero, arguments, index, 2)
+    beta, threshold = parameters_of(zero, arguments, 2)
     for i in range(x.size):
         scaled = x[i] * beta
         curve = gy[i] * gate(scaled)
@@ -132,8 +133,8 @@ def _softplus_backward(zero, arguments, index):
 
 @inner
 def _elu(zero, arguments, index):
-    x, y = block(zero, arguments, index, 0), result_block(zero, arguments, index)
-    slope, height = parameter(zero, arguments, 0), parameter(zero, arguments, 1)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    slope, height = parameters_of(zero, arguments, 2)
     for i in range(x.size):
         curve = height * exponential_minus_one(zero if x[i] > 0 else x[i])
         y[i] = slope * x[i] if x[i] > 0 else curve
@@ -142,8 +143,8 @@ def _elu(zero, arguments, index):
 @inner
 def _elu_backward(zero, arguments, index):
     gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
-    gx = result_block(zero, arguments, index)
-    slope, height = parameter(zero, arguments, 0), parameter(zero, arguments, 1)
+    gx = block(zero, arguments, index, 2)
+    slope, height = parameters_of(zero, arguments, 2)
     for i in range(x.size):
         curve = height * exponential(zero if x[i] > 0 else x[i])
         gx[i] = gy[i] * (slope if x[i] > 0 else curve)

@@ -54,12 +54,7 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=N
         gradient = matmul.product(x, gy, transpose_a=True, out=matrix).reshape(weight_shape)
         return gradient if out is None else out
     if method == "windowed":
-        gradient = windowed.weight_gradient(x, gy, kernel_size, stride, padding, dilation)
-    elif method == "depthwise":
-        gradient = depthwise.weight_gradient(x, gy, kernel_size, stride, padding, dilation)
-    else:
-        gradient = direct.weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups)
-    if out is None:
-        return gradient
-    out[...] = gradient
-    return out
+        return windowed.weight_gradient(x, gy, kernel_size, stride, padding, dilation, out)
+    if method == "depthwise":
+        return depthwise.weight_gradient(x, gy, kernel_size, stride, padding, dilation, out)
+    return direct.weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out)

@@ -52,14 +52,16 @@ def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
     return total
 
 
-def weight_gradient(x, gy, kernel_size, stride, padding, dilation):
+def weight_gradient(x, gy, kernel_size, stride, padding, dilation, out=None):
     channels = x.shape[-1]
     x = np.ascontiguousarray(x)
+    if gy.shape[-1] == channels:
+        return depthwise_weight.gradient(x, _flat(gy), kernel_size, stride, padding, dilation, out)
     parts = [
         depthwise_weight.gradient(x, part_gy, kernel_size, stride, padding, dilation)
         for part_gy in _apart(gy, channels)
     ]
-    return _together(parts)
+    return _together(parts, out)
 
 
 def _flat(array):
@@ -78,12 +80,12 @@ def _apart(array, channels):
     return parts
 
 
-def _together(parts):
-    """The arrays (..., channels) as one (..., channels * m): the reverse of `_apart`."""
+def _together(parts, whole=None):
+    """The arrays (..., channels) as one (..., channels * m), `whole` if given: the reverse of `_apart`."""
     if len(parts) == 1:
         return parts[0]
     *leading, channels = parts[0].shape
-    whole = empty((*leading, channels * len(parts)), parts[0].dtype)
+    whole = empty((*leading, channels * len(parts)), parts[0].dtype) if whole is None else whole
     for at, part in enumerate(parts):
         if part.size:
             _put_together(_flat(part), _flat(whole), at, len(parts))

@@ -17,7 +17,7 @@ import numpy as np
 from numba import prange
 
 from tinynet_kernels.compile import inner, kernel
-from tinynet_kernels.simd.memory import element_bytes
+from tinynet_kernels.simd.memory import address_of, element_bytes
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 from tinynet_kernels.simd.window import ProductSum, make_window
 from tinynet_kernels.strips import ALONE
@@ -31,9 +31,10 @@ _BLOCKS = 64  # partial sums at most
 _PLACES, _VECTORS, _FEW_VECTORS = 3, 4, 2  # blocks in registers, for many and for few channels
 
 
-def gradient(x, gy, kernel_size, stride, padding, dilation):
-    """The gradient (*kernel_size, 1, C), from x (N, *spatial, C) contiguous and gy, flat."""
-    result = np.zeros((*kernel_size, 1, x.shape[-1]), x.dtype)
+def gradient(x, gy, kernel_size, stride, padding, dilation, out=None):
+    """The gradient (*kernel_size, 1, C) from x (N, *spatial, C), contiguous, and gy, flat; `out` if given."""
+    result = np.empty((*kernel_size, 1, x.shape[-1]), x.dtype) if out is None else out
+    result[...] = 0
     if x.size and gy.size:
         plan = _plan(x.shape[1:], kernel_size, stride, padding, dilation, x.dtype)
         _sum_over_outputs(x.shape[0], x.reshape(-1), gy, result.reshape(-1), *plan)
@@ -137,10 +138,10 @@ def _sum_block(block, blocks, groups, x, gy, total, planes, lines, columns, step
                 first, last = max(row, lines[kh, 0]), min(row + _ROWS, lines[kh, 1])
                 if first >= last:
                     continue
-                source = x.ctypes.data + image * steps[2] + plane * steps[3] + first * steps[4]
+                source = address_of(x) + image * steps[2] + plane * steps[3] + first * steps[4]
                 source += planes[kd, 2] + lines[kh, 2]
-                beside = gy.ctypes.data + image * steps[7] + plane * steps[8] + first * steps[9]
-                target = total.ctypes.data + (kd * lines.shape[0] + kh) * steps[11]
+                beside = address_of(gy) + image * steps[7] + plane * steps[8] + first * steps[9]
+                target = address_of(total) + (kd * lines.shape[0] + kh) * steps[11]
                 _sum_rows(total.dtype.type(0), last - first, source, beside, target, columns, steps)
 
 

@@ -24,16 +24,18 @@ from functools import lru_cache
 from math import prod
 
 import numpy as np
-from numba import prange
 
 from tinynet_kernels import memory
-from tinynet_kernels.compile import inner, kernel
-from tinynet_kernels.conv.gather import gather
-from tinynet_kernels.conv.sweep import FIELDS, forward_sweep, input_sweeps
-from tinynet_kernels.simd.memory import copy_run, element_bytes, new_matrix
-from tinynet_kernels.simd.packing import copy_rows, copy_transposed
-from tinynet_kernels.simd.rows import band_address, call_band
-from tinynet_kernels.simd.tile import ADD, CUT_OFF
+from tinynet_kernels.conv.direct_tasks import (
+    ADDED_TOGETHER,
+    WEIGHT_POSITIONS,
+    add_task,
+    correlate_task,
+    pack_task,
+    weight_task,
+)
+from tinynet_kernels.conv.sweep import forward_sweep, input_sweeps
+from tinynet_kernels.simd.rows import band_address
 from tinynet_kernels.simd.vectors import TALLEST, WIDTH_BYTES
 from tinynet_kernels.tasks import run
 
@@ -51,10 +53,7 @@ _PART_DEPTH = 2048  # the least length of a part
 _MOST_DEPTH_OF_PARTS = 256
 _FEW_POSITIONS = 256  # of an image
 
-_WEIGHT_POSITIONS = 128  # rows of a panel of the weight gradient
 _WEIGHT_TASKS = 16
-
-_PADDING = 64  # bytes between the rows of a panel, so that they do not share the same sets of the cache
 
 
 def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=None):
@@ -86,15 +85,18 @@ def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
     return gx
 
 
-def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
+def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=None):
+    """As `conv.weight_gradient`; `out` is contiguous."""
     sweep = forward_sweep(x.shape[1:-1], kernel_size, stride, padding, dilation)
     channels = x.shape[-1] // groups
     shape = (prod(kernel_size), channels, gy.shape[-1])
-    positions = gy.size // max(1, gy.shape[-1])
+    gradient = memory.empty((*kernel_size, *shape[1:]), x.dtype) if out is None else out
+    if not gradient.size or not gy.size:
+        gradient[...] = 0
+        return gradient
+    positions = gy.size // gy.shape[-1]
     blocks, parts = _weight_blocking(positions, *shape, groups, x.itemsize)
-    partial = memory.empty((parts, *shape), x.dtype)
-    if not partial.size or not gy.size:
-        return np.zeros((*kernel_size, *shape[1:]), x.dtype)
+    partial = gradient if parts == 1 else memory.empty((parts, *shape), x.dtype)
     x, gy = _as_pixels(x), _as_pixels(gy)
     block_taps, block_channels = blocks
     tap_blocks, channel_blocks = -(-shape[0] // block_taps), -(-channels // block_channels)
@@ -104,9 +106,10 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups):
         *(tap_blocks, channel_blocks, block_taps, block_channels),
         *sweep.numbers,
     )
-    run(_weight_task, x.dtype, groups * tap_blocks * channel_blocks * parts, arguments)
-    total = partial[0] if parts == 1 else _sum_parts(partial)
-    return total.reshape(*kernel_size, *shape[1:])
+    run(weight_task, x.dtype, groups * tap_blocks * channel_blocks * parts, arguments)
+    if parts > 1:
+        _add_parts(partial, gradient)
+    return gradient
 
 
 def _parts(positions, taps, reduced):
@@ -128,7 +131,7 @@ def _forward_in_parts(x, weight, y, sweep, groups, bias, activation, parts):
         piece = y[first : first + images]
         partial = memory.empty((parts, *piece.shape), y.dtype)
         _run(x[first : first + images], weight, partial, sweep, groups, False, None, None, parts)
-        _add_parts(partial.reshape(parts, -1), piece.reshape(-1))
+        _add_parts(partial, piece)
         if bias is not None:
             piece += bias
         if activation == "relu":
@@ -162,7 +165,7 @@ def _run(source, weight, target, sweep, groups, is_transposed, bias, activation,
         *(sweep.is_whole, row_tasks, column_tasks, rows, columns, block_taps, block_channels),
         *(parts, *sweep.numbers),
     )
-    run(_correlate_task, source.dtype, parts * groups * row_tasks * column_tasks, arguments)
+    run(correlate_task, source.dtype, parts * groups * row_tasks * column_tasks, arguments)
 
 
 def _packed(weight, sweep, groups, is_transposed):
@@ -179,7 +182,7 @@ def _packed(weight, sweep, groups, is_transposed):
         *(weight.ctypes.data, packed.ctypes.data, inputs, outputs, groups, reduced, wanted),
         *(is_transposed, *sweep.numbers),
     )
-    run(_pack_task, weight.dtype, strips * taps, arguments)
+    run(pack_task, weight.dtype, strips * taps, arguments)
     return packed
 
 
@@ -221,239 +224,12 @@ def _weight_blocking(positions, taps, channels, outputs, groups, itemsize):
     block_channels = -(-channels // max(1, -(-channels // (_MOST_DEPTH // 2))))
     tasks = groups * -(-taps // block_taps) * -(-channels // max(1, block_channels))
     most = max(1, _PARTIAL_BYTES // max(1, taps * channels * outputs * itemsize))
-    enough = max(1, -(-positions // (4 * _WEIGHT_POSITIONS)))
+    enough = max(1, -(-positions // (4 * WEIGHT_POSITIONS)))
     parts = min(most, enough, max(1, _WEIGHT_TASKS // tasks))
     return (block_taps, max(1, block_channels)), parts
 
 
-@inner
-def _correlate_task(zero, arguments, index):
-    """One task, see `tasks.run`: some channels of one group at some positions of the grid."""
-    band, source, packed, target, bias, is_relu, positions = arguments[:7]
-    source_channels, target_channels, groups = arguments[7:10]
-    is_whole, row_tasks, column_tasks = arguments[10:13]
-    most_rows, most_columns, most_taps, most_channels = arguments[13:17]
-    parts, table = arguments[17], arguments[18:].reshape(FIELDS, 3)
-    size = element_bytes(zero)
-    width = WIDTH_BYTES // size
-
-    tasks = row_tasks * column_tasks
-    part, group, place = index // (groups * tasks), index // tasks % groups, index % tasks
-    first_row, first_column = place // column_tasks * most_rows, place % column_tasks * most_columns
-    wanted, reduced = target_channels // groups, source_channels // groups
-    rows, columns = min(most_rows, positions - first_row), min(most_columns, wanted - first_column)
-    pixel, target_pixel = source_channels * size, target_channels * size
-    all_taps = table[5, 0] * table[5, 1] * table[5, 2]
-    tap_blocks = -(-all_taps // most_taps)
-    start_tap = tap_blocks * part // parts * most_taps
-    taps = min(all_taps, tap_blocks * (part + 1) // parts * most_taps)
-    depth = most_taps * most_channels
-    panel = new_matrix(zero, rows, depth + _PADDING // size)
-    scattered = new_matrix(zero, 0 if is_whole else rows, columns)
-
-    strip_bytes = all_taps * reduced * WIDTH_BYTES
-    strips = packed + (group * -(-wanted // width) + first_column // width) * strip_bytes
-    channel = group * wanted + first_column
-    target += part * positions * target_pixel
-    if is_whole:
-        result, result_row = target + first_row * target_pixel + channel * size, target_pixel
-    else:
-        result, result_row = scattered.ctypes.data, columns * size
-    for first_tap in range(start_tap, taps, most_taps):
-        block_taps = min(most_taps, taps - first_tap)
-        for first_channel in range(0, reduced, most_channels):
-            block = min(most_channels, reduced - first_channel)
-            start = source + (group * reduced + first_channel) * size
-            gather(
-                zero,
-                start,
-                pixel,
-                table,
-                first_row,
-                rows,
-                first_tap,
-                block_taps,
-                block,
-                panel.ctypes.data,
-                panel.strides[0],
-            )
-            is_first = first_tap == start_tap and first_channel == 0
-            is_last = first_tap + block_taps == taps and first_channel + block == reduced
-            for n in range(0, columns, width):
-                count = min(width, columns - n)
-                strip = strips + n // width * strip_bytes
-                strip += (first_tap * reduced + first_channel) * WIDTH_BYTES
-                strip_result = result + n * size
-                finish = 0 if is_first and bias == 0 else ADD
-                if is_first and bias != 0:
-                    start = bias + (channel + n) * size
-                    copy_rows(zero, start, 0, strip_result, result_row, rows, count)
-                if is_last and is_relu:
-                    finish += CUT_OFF
-                call_band(
-                    band,
-                    panel.ctypes.data,
-                    panel.strides[0],
-                    size,
-                    strip,
-                    WIDTH_BYTES,
-                    block_taps * block,
-                    strip_result,
-                    result_row,
-                    rows,
-                    count,
-                    finish,
-                )
-    if not is_whole:
-        # The array, not its address from above: it must stay alive until here.
-        rows_from, place = scattered.ctypes.data, target + channel * size
-        _scatter(zero, rows_from, columns, place, target_pixel, table, first_row, rows)
-
-
-@inner
-def _pack_task(zero, arguments, index):
-    """One task: the weights of one tap of one strip, row below row."""
-    weight, packed, inputs, outputs, groups, reduced, wanted, is_transposed = arguments[:8]
-    table = arguments[8:].reshape(FIELDS, 3)
-    size = element_bytes(zero)
-    width = WIDTH_BYTES // size
-    taps = table[5, 0] * table[5, 1] * table[5, 2]
-    strips = -(-wanted // width)
-    # Strip after strip of one tap, since their rows lie side by side in the weights.
-    tap, strip = index // (groups * strips), index % (groups * strips)
-    group, first = strip // strips, strip % strips * width
-    columns, row_bytes = min(width, wanted - first), outputs * size
-    source = weight + _weight_tap(table, tap) * inputs * row_bytes + group * (outputs // groups) * size
-    target = packed + (strip * taps + tap) * reduced * WIDTH_BYTES
-    if is_transposed:
-        copy_transposed(zero, source + first * row_bytes, row_bytes, target, WIDTH_BYTES, columns, reduced)
-    else:
-        copy_rows(zero, source + first * size, row_bytes, target, WIDTH_BYTES, reduced, columns)
-
-
-@inner
-def _weight_tap(table, tap):
-    """Where tap `tap` of the sweep lies among the taps of the weight."""
-    taps, first, hop, kernel_taps = table[5], table[6], table[7], table[11]
-    w = first[2] + tap % taps[2] * hop[2]
-    h = first[1] + tap // taps[2] % taps[1] * hop[1]
-    d = first[0] + tap // (taps[2] * taps[1]) * hop[0]
-    return (d * kernel_taps[1] + h) * kernel_taps[2] + w
-
-
-@inner
-def _scatter(zero, rows_from, columns, target, target_pixel, table, first_row, rows):
-    """Copies rows of results to the places of their grid positions in the target."""
-    size = element_bytes(zero)
-    grid, sizes, first, hop = table[1], table[8], table[9], table[10]
-    for row in range(rows):
-        position = first_row + row
-        w = first[2] + position % grid[2] * hop[2]
-        h = first[1] + position // grid[2] % grid[1] * hop[1]
-        d = first[0] + position // (grid[2] * grid[1]) % grid[0] * hop[0]
-        n = position // (grid[2] * grid[1] * grid[0])
-        pixel = ((n * sizes[0] + d) * sizes[1] + h) * sizes[2] + w
-        copy_run(zero, rows_from + row * columns * size, target + pixel * target_pixel, columns)
-
-
-@inner
-def _weight_task(zero, arguments, index):
-    """One task: the gradient of some taps and channels of one group, summed over some of the positions."""
-    band, x, gy, partial, positions, x_channels, outputs, groups, all_taps, all_channels, parts = arguments[
-        :11
-    ]
-    tap_blocks, channel_blocks, most_taps, most_channels = arguments[11:15]
-    table = arguments[15:].reshape(FIELDS, 3)
-    size = element_bytes(zero)
-    width = WIDTH_BYTES // size
-
-    part, block = index % parts, index // parts
-    group, place = block // (tap_blocks * channel_blocks), block % (tap_blocks * channel_blocks)
-    first_tap, first_channel = place // channel_blocks * most_taps, place % channel_blocks * most_channels
-    taps, channels = min(most_taps, all_taps - first_tap), min(most_channels, all_channels - first_channel)
-    # Whole panels, so that every part but the last sums over the same number of positions.
-    panels = -(-positions // _WEIGHT_POSITIONS)
-    first = panels * part // parts * _WEIGHT_POSITIONS
-    last = min(positions, panels * (part + 1) // parts * _WEIGHT_POSITIONS)
-    gradient = partial + part * all_taps * all_channels * outputs * size
-    group_outputs = outputs // groups
-    pixel = x_channels * size
-    depth = taps * channels
-    panel = new_matrix(zero, _WEIGHT_POSITIONS, depth + _PADDING // size)
-    strip = new_matrix(zero, _WEIGHT_POSITIONS, width)
-    start = x + (group * all_channels + first_channel) * size
-    for position in range(first, last, _WEIGHT_POSITIONS):
-        rows = min(_WEIGHT_POSITIONS, last - position)
-        gather(
-            zero,
-            start,
-            pixel,
-            table,
-            position,
-            rows,
-            first_tap,
-            taps,
-            channels,
-            panel.ctypes.data,
-            panel.strides[0],
-        )
-        for n in range(0, group_outputs, width):
-            count = min(width, group_outputs - n)
-            column = (group * group_outputs + n) * size
-            source = gy + position * outputs * size + column
-            copy_rows(zero, source, outputs * size, strip.ctypes.data, WIDTH_BYTES, rows, count)
-            finish = 0 if position == first else ADD
-            if channels == all_channels:
-                target = gradient + first_tap * all_channels * outputs * size + column
-                call_band(
-                    band,
-                    panel.ctypes.data,
-                    size,
-                    panel.strides[0],
-                    strip.ctypes.data,
-                    WIDTH_BYTES,
-                    rows,
-                    target,
-                    outputs * size,
-                    depth,
-                    count,
-                    finish,
-                )
-                continue
-            for tap in range(taps):
-                row = (first_tap + tap) * all_channels + first_channel
-                target = gradient + row * outputs * size + column
-                call_band(
-                    band,
-                    panel.ctypes.data + tap * channels * size,
-                    size,
-                    panel.strides[0],
-                    strip.ctypes.data,
-                    WIDTH_BYTES,
-                    rows,
-                    target,
-                    outputs * size,
-                    channels,
-                    count,
-                    finish,
-                )
-
-
-def _sum_parts(partial):
-    total = np.empty(partial.shape[1:], partial.dtype)
-    _add_parts(partial.reshape(len(partial), -1), total.reshape(-1))
-    return total
-
-
-@kernel
 def _add_parts(partial, total):
-    parts, size = partial.shape
-    block = 4096
-    for i in prange(-(-size // block)):
-        first, last = i * block, min(size, (i + 1) * block)
-        result = total[first:last]
-        result[:] = partial[0, first:last]
-        for part in range(1, parts):
-            addend = partial[part, first:last]
-            for j in range(result.size):
-                result[j] += addend[j]
+    """Sets total, contiguous, to the sum of the parts (parts, *shape of total)."""
+    arguments = partial.ctypes.data, total.ctypes.data, len(partial), total.size
+    run(add_task, total.dtype, -(-total.size // ADDED_TOGETHER), arguments)

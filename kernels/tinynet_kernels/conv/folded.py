@@ -26,9 +26,9 @@ from functools import lru_cache
 import numpy as np
 
 from tinynet_kernels import memory
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.conv.transfer import deliver_rows
-from tinynet_kernels.simd.memory import add_run, clear_run, element_bytes, new_matrix
+from tinynet_kernels.simd.memory import add_run, address_of, clear_run, element_bytes, new_matrix
 from tinynet_kernels.simd.packing import copy_transposed
 from tinynet_kernels.simd.rows import band_address, call_band
 from tinynet_kernels.simd.streaming import LARGE, finish_streaming
@@ -100,7 +100,7 @@ def _fold_task(zero, arguments, index):
     wanted, outputs = min(width, channels - first_channel), all_outputs // groups
     plane_rows = lines * sizes[2]
     sums = new_matrix(zero, images * sizes[0] * plane_rows, width)
-    clear_run(zero, sums.ctypes.data, sums.size)
+    clear_run(zero, address_of(sums), sums.size)
     products = new_matrix(zero, min(output[1], lines) * output[2], width)
     strip = new_matrix(zero, outputs, width)
     for tap in range(kernel[0] * kernel[1] * kernel[2]):
@@ -108,7 +108,7 @@ def _fold_task(zero, arguments, index):
         if count <= 0:
             continue
         block = weight + ((tap * channels + first_channel) * all_outputs + group * outputs) * size
-        copy_transposed(zero, block, all_outputs * size, strip.ctypes.data, WIDTH_BYTES, wanted, outputs)
+        copy_transposed(zero, block, all_outputs * size, address_of(strip), WIDTH_BYTES, wanted, outputs)
         for plane in range(images * output[0]):
             image, d = plane // output[0], plane % output[0]
             d_target = d * table[3, 0] - table[4, 0] + tap // (kernel[2] * kernel[1]) * table[5, 0]
@@ -116,31 +116,31 @@ def _fold_task(zero, arguments, index):
                 continue
             line = ((first_image + image) * output[0] + d) * output[1] + first
             source = gy + (line * output[2] * all_outputs + group * outputs) * size
-            target = sums.ctypes.data + (image * sizes[0] + d_target) * plane_rows * WIDTH_BYTES
+            target = address_of(sums) + (image * sizes[0] + d_target) * plane_rows * WIDTH_BYTES
             call_band(
                 band,
                 source,
                 all_outputs * size,
                 size,
-                strip.ctypes.data,
+                address_of(strip),
                 WIDTH_BYTES,
                 outputs,
-                products.ctypes.data,
+                address_of(products),
                 WIDTH_BYTES,
                 count * output[2],
                 wanted,
                 0,
             )
-            _fold(zero, products.ctypes.data, target, table, tap, first, count, first_line, wanted)
+            _fold(zero, address_of(products), target, table, tap, first, count, first_line, wanted)
     for plane in range(images * sizes[0]):
         pixel = ((first_image * sizes[0] + plane) * sizes[1] + first_line) * sizes[2]
         target = gx + ((pixel * groups + group) * channels + first_channel) * size
-        part = sums.ctypes.data + plane * plane_rows * WIDTH_BYTES
+        part = address_of(sums) + plane * plane_rows * WIDTH_BYTES
         deliver_rows(zero, part, WIDTH_BYTES, target, groups * channels * size, plane_rows, wanted, is_large)
     finish_streaming()
 
 
-@inner
+@inlined
 def _lines_within(table, tap, first_line, lines):
     """The output lines whose tap meets one of `lines` input lines: the first, and how many."""
     stride, offset = table[3, 1], tap * table[5, 1] - table[4, 1] - first_line
@@ -149,7 +149,7 @@ def _lines_within(table, tap, first_line, lines):
     return first, last - first
 
 
-@inner
+@inlined
 def _fold(zero, products, sums, table, tap, first, count, first_line, wanted):
     """Adds the products of `count` output lines to the input lines that they belong to."""
     length, positions, taps = table[0, 2], table[1, 2], table[2, 2]

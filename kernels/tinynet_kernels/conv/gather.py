@@ -3,13 +3,13 @@
 An inner function of `direct`, whose kernels hold their own compiled copies of it.
 """
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined
 from tinynet_kernels.simd.memory import clear_run, copy_run, element_bytes
 
 __all__ = ["gather"]
 
 
-@inner(cache=False)
+@inlined
 def gather(zero, source, pixel, table, first, rows, first_tap, taps, channels, panel, panel_row):
     """Writes the panel of grid positions `first` … `first` + `rows` - 1: (rows, taps * channels).
 
@@ -46,7 +46,7 @@ def gather(zero, source, pixel, table, first, rows, first_tap, taps, channels, p
         row += span
 
 
-@inner(cache=False)
+@inlined
 def _gather_line(zero, source, pixel, table, n, d, h, w, span, tap, joined, channels, target, target_row):
     """What `joined` taps from `tap` on see from `span` positions of one line of the grid."""
     sizes, step, start, spacing, taps = table[0], table[2], table[3], table[4], table[5]
@@ -72,7 +72,7 @@ def _gather_line(zero, source, pixel, table, n, d, h, w, span, tap, joined, chan
         )
 
 
-@inner(cache=False)
+@inlined
 def _gather_cells(zero, line, pixel, length, at, joined, channels, target):
     """One position near the border: adjacent pixels from `at` on, zeros where there are none."""
     size = element_bytes(zero)

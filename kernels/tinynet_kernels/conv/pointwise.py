@@ -19,7 +19,7 @@ import numpy as np
 from tinynet_kernels import memory
 from tinynet_kernels.compile import inner
 from tinynet_kernels.conv.transfer import ask_for, deliver_rows
-from tinynet_kernels.simd.memory import element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import address_of, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
 from tinynet_kernels.simd.rows import band_address, call_band
 from tinynet_kernels.simd.streaming import LARGE, finish_streaming
@@ -64,7 +64,7 @@ def _product_task(zero, arguments, index):
     x_row, y_row = depth * size, columns * size
     packed = new_matrix(zero, strips * depth, width)
     for strip in range(strips):
-        first, target = strip * width, packed.ctypes.data + strip * depth * WIDTH_BYTES
+        first, target = strip * width, address_of(packed) + strip * depth * WIDTH_BYTES
         count = min(width, columns - first)
         if is_transposed:
             copy_transposed(zero, matrix + first * x_row, x_row, target, WIDTH_BYTES, count, depth)
@@ -77,13 +77,13 @@ def _product_task(zero, arguments, index):
         share = _BLOCK_ROWS * x_row // strips
         for strip in range(strips):
             ask_for(next_block + strip * share, share)
-            first, weights = strip * width, packed.ctypes.data + strip * depth * WIDTH_BYTES
+            first, weights = strip * width, address_of(packed) + strip * depth * WIDTH_BYTES
             count = min(width, columns - first)
             for row in range(block, min(end, block + _BLOCK_ROWS), _TILE_ROWS):
                 rows = min(_TILE_ROWS, end - row)
                 source, target = x + row * x_row, y + row * y_row + first * size
                 finish = CUT_OFF if is_relu else 0
-                part = products.ctypes.data
+                part = address_of(products)
                 if bias != 0:
                     copy_rows(zero, bias + first * size, 0, part, WIDTH_BYTES, rows, count)
                     finish += ADD

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined
 from tinynet_kernels.simd.memory import element_bytes
 from tinynet_kernels.simd.packing import copy_rows
 from tinynet_kernels.simd.streaming import store_past_cache
@@ -37,14 +37,14 @@ def _prefetch(typing_context, address):
     return types.void(types.int64), generate
 
 
-@inner(cache=False)
+@inlined
 def ask_for(address, count):
     """Asks for `count` bytes, which are going to be read a little later."""
     for offset in range(0, count, _CACHE_LINE):
         _prefetch(address + offset)
 
 
-@inner(cache=False)
+@inlined
 def deliver_rows(zero, source, source_row, target, target_row, rows, columns, is_large):
     """As `packing.copy_rows`; past the cache if `is_large` and the rows of the target are whole vectors.
 

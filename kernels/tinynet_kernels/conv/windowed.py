@@ -22,8 +22,8 @@ from math import prod
 import numpy as np
 
 from tinynet_kernels import memory
-from tinynet_kernels.compile import inner
-from tinynet_kernels.simd.memory import add_run, clear_run, copy_run, element_bytes, new_matrix
+from tinynet_kernels.compile import inlined, inner
+from tinynet_kernels.simd.memory import add_run, address_of, clear_run, copy_run, element_bytes, new_matrix
 from tinynet_kernels.simd.packing import copy_rows
 from tinynet_kernels.simd.rows import band_address, call_band, call_windows
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
@@ -63,12 +63,14 @@ def forward(x, weight, stride, padding, dilation, bias=None, activation=None):
     return y
 
 
-def weight_gradient(x, gy, kernel_size, stride, padding, dilation):
-    """As `conv.weight_gradient` without groups."""
+def weight_gradient(x, gy, kernel_size, stride, padding, dilation, out=None):
+    """As `conv.weight_gradient` without groups; `out` is contiguous."""
     channels, outputs = x.shape[-1], gy.shape[-1]
     table, output = _table(x.shape[1:-1], channels, kernel_size, stride, padding, dilation)
+    gradient = np.empty((*kernel_size, channels, outputs), x.dtype) if out is None else out
     if not gy.size or not x.size:
-        return np.zeros((*kernel_size, channels, outputs), x.dtype)
+        gradient[...] = 0
+        return gradient
     together = _together(output[-1], kernel_size[-1], stride[-1], outputs * x.itemsize)
     width = kernel_size[-1] + (together - 1) * stride[-1]
     shape = (*kernel_size[:-1], width, channels, together * outputs)
@@ -81,8 +83,11 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation):
         *_widened(table, together),
     )
     run(_weight_gradient, x.dtype, len(partial), arguments)
-    gradient = partial.sum(axis=0).reshape(shape)
-    return _summed_copies(gradient, together, stride[-1], kernel_size[-1])
+    if together == 1:
+        partial.sum(axis=0, out=gradient.reshape(partial.shape[1:]))
+    else:
+        _add_copies(partial.sum(axis=0).reshape(shape), together, stride[-1], gradient)
+    return gradient
 
 
 def input_gradient(gy, weight, input_size, stride, padding, dilation):
@@ -133,12 +138,12 @@ def _repeated(weight, count, step):
     return wide.reshape(*wide.shape[:-2], -1)
 
 
-def _summed_copies(gradient, count, step, width):
-    """The gradient of the weights of which `_repeated` made copies: the sum of theirs."""
-    if count == 1:
-        return gradient
-    copies = gradient.reshape(*gradient.shape[:-1], count, -1)
-    return sum(copies[..., i * step : i * step + width, :, i, :] for i in range(count))
+def _add_copies(gradients, count, step, total):
+    """Sets total to the gradient of the weights of which `_repeated` made copies: the sum of theirs."""
+    width, copies = total.shape[-3], gradients.reshape(*gradients.shape[:-1], count, -1)
+    total[...] = copies[..., :width, :, 0, :]
+    for i in range(1, count):
+        total += copies[..., i * step : i * step + width, :, i, :]
 
 
 def _widened(table, count):
@@ -196,7 +201,7 @@ def _forward(zero, arguments, index):
                 finish += ADD
                 start = bias + n * size
                 copy_rows(zero, start, 0, target, columns * size, positions, min(strip, columns - n))
-            source = bordered.ctypes.data + line * step * line_bytes
+            source = address_of(bordered) + line * step * line_bytes
             call_windows(
                 band,
                 source,
@@ -237,7 +242,7 @@ def _weight_gradient(zero, arguments, index):
         image_gradient = gy + n * lines * positions * columns * size
         for line in range(height):
             for column in range(0, columns, strip):
-                source = bordered.ctypes.data + line * spacing * line_bytes
+                source = address_of(bordered) + line * spacing * line_bytes
                 target = gradient + (line * stretch * columns + column) * size
                 call_windows(
                     band,
@@ -283,15 +288,15 @@ def _input_gradient(zero, arguments, index):
                 weight + column * size,
                 columns * size,
                 outputs,
-                windows.ctypes.data + column * size,
+                address_of(windows) + column * size,
                 columns * size,
                 count * positions,
                 min(strip, columns - column),
                 0,
             )
         for line in range(count):
-            part = windows.ctypes.data + line * positions * columns * size
-            total = bordered.ctypes.data + (first + line) * step * bordered.strides[0]
+            part = address_of(windows) + line * positions * columns * size
+            total = address_of(bordered) + (first + line) * step * bordered.strides[0]
             for position in range(positions):
                 # Line by line, so that an addition does not have to wait for the one before.
                 for i in range(height):
@@ -301,7 +306,7 @@ def _input_gradient(zero, arguments, index):
     _without_border(zero, bordered, target, x_lines, x_length, above, left * channels)
 
 
-@inner
+@inlined
 def _with_border(zero, image, lines, length, first, before, bordered):
     """Fills `bordered` with the lines of an image from `first` on and the zeros around them.
 
@@ -311,7 +316,7 @@ def _with_border(zero, image, lines, length, first, before, bordered):
     wanted = bordered.shape[1]
     inside = min(length, wanted - before)
     for i in range(len(bordered)):
-        h, target = first + i, bordered[i].ctypes.data
+        h, target = first + i, address_of(bordered[i])
         if 0 <= h < lines and inside > 0:
             clear_run(zero, target, before)
             copy_run(zero, image + h * length * size, target + before * size, inside)
@@ -320,7 +325,7 @@ def _with_border(zero, image, lines, length, first, before, bordered):
             clear_run(zero, target, wanted)
 
 
-@inner
+@inlined
 def _without_border(zero, bordered, image, lines, length, above, before):
     """The reverse of `_with_border`; what no window has seen becomes 0."""
     size = element_bytes(zero)
@@ -328,7 +333,7 @@ def _without_border(zero, bordered, image, lines, length, above, before):
     for h in range(lines):
         i, target = h + above, image + h * length * size
         if i < len(bordered) and inside > 0:
-            copy_run(zero, bordered[i].ctypes.data + before * size, target, inside)
+            copy_run(zero, address_of(bordered[i]) + before * size, target, inside)
             clear_run(zero, target + inside * size, length - inside)
         else:
             clear_run(zero, target, length)

@@ -7,18 +7,17 @@ As in `conv.winograd_kernels`, arrays are given by addresses and strides in byte
 import numpy as np
 from numba import get_thread_id
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.conv.winograd_tiles import (
     TILES_AT_A_TIME,
     images_of,
-    inlined,
     number_of_tiles,
     place,
     tiling_of,
     transform_tiles,
 )
 from tinynet_kernels.conv.winograd_transforms import transform_output_gradient, transform_weight_gradient
-from tinynet_kernels.simd.memory import add_run, element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import add_run, address_of, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
 from tinynet_kernels.simd.tile import ADD
 from tinynet_kernels.simd.transforms import fill_cells, fill_planes
@@ -110,7 +109,7 @@ def _sum_task(zero, tile, arguments, c):
     for part in range(1, parts):
         for f in range(source.size):
             add_run(zero, source[f] + part * sums_part + row, source[f] + row, outputs)
-    transform_weight_gradient(zero, tile, source.ctypes.data, row, target.ctypes.data, row, outputs)
+    transform_weight_gradient(zero, tile, address_of(source), row, address_of(target), row, outputs)
     keep_alive(source)
     keep_alive(target)
 
@@ -147,7 +146,7 @@ def _block_task(zero, tile, arguments, index):
     _transform_block(zero, tile, m, m_plane, gw, channels * outputs * size, outputs, rows, columns, first > 0)
 
 
-@inner
+@inner(cache=False)
 def _multiply(zero, band, v, v_channels, d, count, sums, sums_row, rows, columns, is_adding):
     """V.T @ gradients of one position and strip, over `count` tiles: sets or adds to sums (rows, columns)."""
     size = element_bytes(zero)
@@ -171,12 +170,12 @@ def _transform_block(zero, tile, products, plane, gw, gw_plane, outputs, rows, c
     fill_planes(target, gw, gw_plane)
     target_row = outputs * size
     if is_adding:
-        fill_planes(target, taps.ctypes.data, WIDTH_BYTES)
+        fill_planes(target, address_of(taps), WIDTH_BYTES)
         target_row = 0
     for row in range(rows):
         transform_weight_gradient(
-            *(zero, tile, source.ctypes.data, row * WIDTH_BYTES),
-            *(target.ctypes.data, row * target_row, columns),
+            *(zero, tile, address_of(source), row * WIDTH_BYTES),
+            *(address_of(target), row * target_row, columns),
         )
         if is_adding:
             for p in range(9):
@@ -184,7 +183,7 @@ def _transform_block(zero, tile, products, plane, gw, gw_plane, outputs, rows, c
     keep_alive(taps)
 
 
-@inner
+@inner(cache=False)
 def _transform_gradients(zero, tile, gy, tiling, first, count, zeros, channels, target, plane, strip_bytes):
     """A @ gy @ A.T for `count` tiles of gy, in strips of channels that lie `strip_bytes` apart."""
     m, width = len(tile), WIDTH_BYTES // element_bytes(zero)
@@ -196,7 +195,7 @@ def _transform_gradients(zero, tile, gy, tiling, first, count, zeros, channels, 
         fill_cells(source, gy, n, row * m, column * m, m, zeros)
         for strip in range(-(-channels // width)):
             transform_output_gradient(
-                *(zero, tile, source.ctypes.data, strip * WIDTH_BYTES),
-                *(planes.ctypes.data, strip * strip_bytes + t * WIDTH_BYTES),
+                *(zero, tile, address_of(source), strip * WIDTH_BYTES),
+                *(address_of(planes), strip * strip_bytes + t * WIDTH_BYTES),
                 min(width, channels - strip * width),
             )

@@ -15,18 +15,17 @@ from typing import NamedTuple
 import numpy as np
 from numba import get_thread_id
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.conv.winograd_tiles import (
     TILES_AT_A_TIME,
     images_of,
-    inlined,
     number_of_tiles,
     place,
     tiling_of,
     transform_tiles,
 )
 from tinynet_kernels.conv.winograd_transforms import transform_output, transform_weight
-from tinynet_kernels.simd.memory import element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import address_of, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
 from tinynet_kernels.simd.rows import call_band
 from tinynet_kernels.simd.tile import ADD
@@ -191,7 +190,7 @@ def _transform_weight(zero, tile, weight, k, strip, target, plane):
     # Copied first: nine rows at a time, far apart, are more than the processor can fetch ahead, and if the
     # distance is a power of two they fall into the same few places of its caches.
     copied = new_matrix(zero, 9 * WEIGHT_ROWS, width)
-    fill_planes(taps, copied.ctypes.data, WEIGHT_ROWS * WIDTH_BYTES)
+    fill_planes(taps, address_of(copied), WEIGHT_ROWS * WIDTH_BYTES)
     for p in range(9):
         if weight.is_turned:
             source = weight.address + strip * width * weight.row + k * size + (8 - p) * weight.tap
@@ -201,7 +200,7 @@ def _transform_weight(zero, tile, weight, k, strip, target, plane):
             copy_rows(zero, source, weight.row, taps[p], WIDTH_BYTES, depth, columns)
     for c in range(depth):
         row = c * WIDTH_BYTES
-        transform_weight(zero, tile, taps.ctypes.data, row, planes.ctypes.data, row, columns)
+        transform_weight(zero, tile, address_of(taps), row, address_of(planes), row, columns)
     keep_alive(copied)
 
 
@@ -227,9 +226,9 @@ def _transform_products(zero, tile, products, plane, cells, strip, columns, bias
         transform_output(
             zero,
             tile,
-            planes.ctypes.data,
+            address_of(planes),
             t * WIDTH_BYTES,
-            cells[t].ctypes.data,
+            address_of(cells[t]),
             strip * WIDTH_BYTES,
             columns,
             bias + strip * WIDTH_BYTES,

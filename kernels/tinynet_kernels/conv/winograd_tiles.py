@@ -4,16 +4,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.conv.winograd_transforms import transform_input
-from tinynet_kernels.simd.memory import element_bytes
+from tinynet_kernels.simd.memory import address_of, element_bytes
 from tinynet_kernels.simd.transforms import Images, fill_cells, fill_planes
 
 __all__ = [
     "TILES_AT_A_TIME",
     "Tiling",
     "images_of",
-    "inlined",
     "number_of_tiles",
     "place",
     "tiling_of",
@@ -21,10 +20,6 @@ __all__ = [
 ]
 
 TILES_AT_A_TIME = 8  # of a task that does nothing but transform them
-
-# For what tasks consist of: it becomes part of them before anything is compiled. Numba compiles an ordinary
-# function by itself first, in vain, and then again as a part of its callers.
-inlined = inner(inline="always")
 
 
 class Tiling(NamedTuple):
@@ -58,7 +53,7 @@ def tiling_of(numbers):
     return Tiling(images, rows, columns, above, left)
 
 
-@inner
+@inner(cache=False)
 def transform_tiles(
     zero, tile, x, tiling, first, count, zeros, channels, target, plane, block_channels, block
 ):
@@ -78,4 +73,4 @@ def transform_tiles(
         for c in range(0, channels, block_channels):
             offset = c // block_channels * block + t * block_channels * size
             length = min(block_channels, channels - c)
-            transform_input(zero, tile, source.ctypes.data, c * size, planes.ctypes.data, offset, length)
+            transform_input(zero, tile, address_of(source), c * size, address_of(planes), offset, length)

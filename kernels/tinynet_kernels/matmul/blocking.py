@@ -17,7 +17,7 @@ _MOST_ROWS = 30  # tiles; their rows of a, 360 × 256 elements, stay in a second
 _MOST_COLUMNS = 16  # tiles
 
 _TASKS_PER_THREAD = 4  # so that all threads finish at about the same time
-_LEAST_WORK = 1 << 17  # multiply-adds of a task worth starting: some microseconds
+_LEAST_WORK = 1 << 19  # multiply-adds of a task worth waking a thread for: some 10 microseconds
 
 
 class Blocking(NamedTuple):

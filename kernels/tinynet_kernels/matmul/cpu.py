@@ -26,7 +26,7 @@ from tinynet_kernels import memory
 from tinynet_kernels.compile import inner
 from tinynet_kernels.matmul import reference
 from tinynet_kernels.matmul.blocking import blocking
-from tinynet_kernels.simd.memory import element_bytes, new_matrix
+from tinynet_kernels.simd.memory import address_of, element_bytes, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
 from tinynet_kernels.simd.rows import band_address, call_band
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
@@ -189,7 +189,7 @@ def _multiply(zero, arguments, index):
         length = min(most_depth, depth - k)
         block, block_row, block_step = a + k * a_step, a_row, a_step
         if a_access != _DIRECT:
-            source, block = block, packed_a.ctypes.data
+            source, block = block, address_of(packed_a)
             block_row, block_step = packed_a.strides[0], size
             if a_access == _PACKED:
                 copy_rows(zero, source, a_row, block, block_row, rows, length)
@@ -199,7 +199,7 @@ def _multiply(zero, arguments, index):
             count = min(width, columns - n)
             strip, strip_step = b + k * b_step + n * b_column, b_step
             if b_access != _DIRECT:
-                source, strip, strip_step = strip, packed_b.ctypes.data, WIDTH_BYTES
+                source, strip, strip_step = strip, address_of(packed_b), WIDTH_BYTES
                 if b_access == _PACKED:
                     copy_rows(zero, source, b_step, strip, strip_step, length, count)
                 else:

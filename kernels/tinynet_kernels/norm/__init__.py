@@ -23,7 +23,7 @@ def batch_forward(x, gamma, beta, epsilon, activation=None):
         x: (M, C).
         gamma, beta: scale and shift (C,).
         epsilon: what is added to the variance.
-        activation: None, or "relu" for ``max(y, 0)`` in place of y.
+        activation: None, or "relu" for ``max(y, 0)`` in place of y, or "relu6" for ``min(max(y, 0), 6)``.
 
     Returns:
         y (M, C), and per column (C,): mean, biased variance, and ``1 / sqrt(variance + epsilon)``.
@@ -44,14 +44,15 @@ def batch_inference(x, gamma, beta, mean, variance, epsilon, activation=None):
     return take.batch_inference(x, gamma, beta, mean, variance, epsilon, activation)
 
 
-def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
+def batch_backward(gy, x, gamma, mean, inverse_std, y=None, activation="relu"):
     """The gradients of `batch_forward`, statistics included.
 
     Args:
         gy: gradient with respect to y (M, C).
         x: the input (M, C).
         gamma, mean, inverse_std: (C,), as given to and returned by `batch_forward`.
-        y: its output (M, C) where it ended with the activation "relu", otherwise None.
+        y: its output (M, C) where it ended with an activation, otherwise None.
+        activation: with which, "relu" or "relu6"; no gradient passes where it has cut something off.
 
     Returns:
         The gradients with respect to x (M, C), gamma (C,) and beta (C,).
@@ -60,8 +61,9 @@ def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
     for name, array in (("gy", gy), ("y", y)):
         if array is not None and array.shape != x.shape:
             raise ValueError(f"norm.batch_backward: {name} has shape {array.shape} but x has {x.shape}")
+    _check_activation("batch_backward", activation)
     take = _family.take(*[array for array in (gy, x, gamma, mean, inverse_std, y) if array is not None])
-    return take.batch_backward(gy, x, gamma, mean, inverse_std, y)
+    return take.batch_backward(gy, x, gamma, mean, inverse_std, y, activation)
 
 
 def _check(function, x, **per_column):
@@ -76,5 +78,5 @@ def _check(function, x, **per_column):
 
 
 def _check_activation(function, activation):
-    if activation not in (None, "relu"):
-        raise ValueError(f"norm.{function}: activation must be 'relu' or None, not {activation!r}")
+    if activation not in (None, "relu", "relu6"):
+        raise ValueError(f"norm.{function}: activation must be 'relu', 'relu6' or None, not {activation!r}")

@@ -19,10 +19,11 @@ def batch_inference(x, gamma, beta, mean, variance, epsilon, activation=None):
     return _activated(xp, gamma * ((x - mean) * inverse_std) + beta, activation)
 
 
-def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
+def batch_backward(gy, x, gamma, mean, inverse_std, y=None, activation="relu"):
     rows = max(1, x.shape[0])
     if y is not None:
-        gy = array_module(gy).where(y > 0, gy, gy.dtype.type(0))
+        passes = (y > 0) & (y < 6) if activation == "relu6" else y > 0
+        gy = array_module(gy).where(passes, gy, gy.dtype.type(0))
     normalized = (x - mean) * inverse_std
     gbeta = gy.sum(axis=0)
     ggamma = (gy * normalized).sum(axis=0)
@@ -31,4 +32,6 @@ def batch_backward(gy, x, gamma, mean, inverse_std, y=None):
 
 
 def _activated(xp, y, activation):
-    return y if activation is None else xp.maximum(y, 0)
+    if activation is None:
+        return y
+    return xp.clip(y, 0, 6) if activation == "relu6" else xp.maximum(y, 0)

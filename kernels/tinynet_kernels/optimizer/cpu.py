@@ -2,19 +2,13 @@
 
 The factors of each formula that are the same for all parameters are worked out in float64 and rounded
 to the parameters' dtype once, so that float32 arrays are updated in float32 throughout.
-
-Every kernel cuts the arrays into blocks of a fixed size; small arrays stay with one thread. The loops over a
-block are compiled into the kernels, see `simd.parts`.
 """
 
 import numpy as np
-from numba import prange
 
-from tinynet_kernels.compile import inner, kernel
-from tinynet_kernels.simd.parts import part
+from tinynet_kernels.blocks import block, parameters_of, run_blocks
+from tinynet_kernels.compile import inner
 from tinynet_kernels.strips import ALONE
-
-_BLOCK = 8192  # elements
 
 
 def sgd(
@@ -29,7 +23,7 @@ def sgd(
     first_step,
 ):
     if not momentum:
-        _descend(parameters, gradients, _rounded(parameters, (learning_rate, weight_decay)))
+        _update(_descend, (learning_rate, weight_decay), gradients, parameters)
         return
     if first_step:
         velocity.fill(0)
@@ -37,7 +31,7 @@ def sgd(
     # The parameters move along `of_gradient * g + of_velocity * v`.
     of_gradient, of_velocity = (1, momentum) if nesterov else (0, 1)
     factors = (learning_rate, momentum, take, of_gradient, of_velocity, weight_decay)
-    _descend_with_momentum(parameters, gradients, velocity, _rounded(parameters, factors))
+    _update(_descend_with_momentum, factors, gradients, parameters, velocity)
 
 
 def adam(
@@ -58,7 +52,7 @@ def adam(
     rate = learning_rate / (1 - beta1**step)
     root_scale = (1 - beta2**step) ** -0.5
     factors = (shrink, added_decay, beta1, 1 - beta1, beta2, 1 - beta2, rate, root_scale, epsilon)
-    _adam(parameters, gradients, first_moment, second_moment, _rounded(parameters, factors))
+    _update(_adam, factors, gradients, parameters, first_moment, second_moment)
 
 
 def rmsprop(
@@ -73,84 +67,53 @@ def rmsprop(
     momentum,
     weight_decay,
 ):
-    absent = np.empty(0, parameters.dtype)
-    factors = (learning_rate, alpha, 1 - alpha, epsilon, momentum, weight_decay)
-    _rmsprop(
-        parameters,
-        gradients,
-        square_average,
-        velocity if momentum else absent,
-        absent if gradient_average is None else gradient_average,
-        bool(momentum),
-        gradient_average is not None,
-        _rounded(parameters, factors),
-    )
+    factors = (learning_rate, alpha, 1 - alpha, epsilon, momentum, weight_decay, gradient_average is not None)
+    absent = np.empty(0, parameters.dtype)  # has a place among the arrays, but is not touched
+    velocity = velocity if momentum else absent
+    average = absent if gradient_average is None else gradient_average
+    _update(_rmsprop, factors, gradients, parameters, square_average, velocity, average)
 
 
 def adagrad(parameters, gradients, square_sum, learning_rate, epsilon, weight_decay):
-    factors = (learning_rate, epsilon, weight_decay)
-    _adagrad(parameters, gradients, square_sum, _rounded(parameters, factors))
+    _update(_adagrad, (learning_rate, epsilon, weight_decay), gradients, parameters, square_sum)
 
 
-def _rounded(parameters, factors):
-    return tuple(map(parameters.dtype.type, factors))
-
-
-@kernel
-def _descend(parameters, gradients, factors):
-    if parameters.size < ALONE:
-        _descend_block(parameters, gradients, factors)
+def _update(task, factors, gradients, *changed):
+    """Has a task update arrays in place: for it, the gradients have the number 0, the others 1, 2, …"""
+    if not gradients.size:
         return
-    for block in prange((parameters.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        _descend_block(part(parameters, i, j), part(gradients, i, j), factors)
+    in_order = [array if array.flags.carray else array.copy() for array in changed]
+    run_blocks(task, (gradients, *in_order), gradients.size, alone=ALONE, parameters=factors)
+    for array, copy in zip(changed, in_order, strict=True):
+        if copy is not array:
+            array[...] = copy
 
 
-@inner(inline="always")
-def _descend_block(parameters, gradients, factors):
-    learning_rate, weight_decay = factors
+@inner
+def _descend(zero, arguments, index):
+    gradients, parameters = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    learning_rate, weight_decay = parameters_of(zero, arguments, 2)
     for i in range(parameters.size):
         gradient = gradients[i] + weight_decay * parameters[i]
         parameters[i] -= learning_rate * gradient
 
 
-@kernel
-def _descend_with_momentum(parameters, gradients, velocity, factors):
-    if parameters.size < ALONE:
-        _momentum_block(parameters, gradients, velocity, factors)
-        return
-    for block in prange((parameters.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        _momentum_block(part(parameters, i, j), part(gradients, i, j), part(velocity, i, j), factors)
-
-
-@inner(inline="always")
-def _momentum_block(parameters, gradients, velocity, factors):
-    learning_rate, momentum, take, of_gradient, of_velocity, weight_decay = factors
+@inner
+def _descend_with_momentum(zero, arguments, index):
+    gradients, parameters = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    velocity = block(zero, arguments, index, 2)
+    learning_rate, momentum, take, of_gradient, of_velocity, weight_decay = parameters_of(zero, arguments, 6)
     for i in range(parameters.size):
         gradient = gradients[i] + weight_decay * parameters[i]
         velocity[i] = momentum * velocity[i] + take * gradient
         parameters[i] -= learning_rate * (of_gradient * gradient + of_velocity * velocity[i])
 
 
-@kernel
-def _adam(parameters, gradients, first_moment, second_moment, factors):
-    if parameters.size < ALONE:
-        _adam_block(parameters, gradients, first_moment, second_moment, factors)
-        return
-    for block in prange((parameters.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        _adam_block(
-            part(parameters, i, j),
-            part(gradients, i, j),
-            part(first_moment, i, j),
-            part(second_moment, i, j),
-            factors,
-        )
-
-
-@inner(inline="always")
-def _adam_block(parameters, gradients, first_moment, second_moment, factors):
+@inner
+def _adam(zero, arguments, index):
+    gradients, parameters = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    first_moment, second_moment = block(zero, arguments, index, 2), block(zero, arguments, index, 3)
+    factors = parameters_of(zero, arguments, 9)
     shrink, added_decay, beta1, one_less_beta1, beta2, one_less_beta2, rate, root_scale, epsilon = factors
     for i in range(parameters.size):
         parameter = shrink * parameters[i]
@@ -162,41 +125,13 @@ def _adam_block(parameters, gradients, first_moment, second_moment, factors):
         parameters[i] = parameter - rate * first / (np.sqrt(second) * root_scale + epsilon)
 
 
-@kernel
-def _rmsprop(
-    parameters, gradients, square_average, velocity, gradient_average, has_momentum, is_centered, factors
-):
-    if parameters.size < ALONE:
-        _rmsprop_block(
-            parameters,
-            gradients,
-            square_average,
-            velocity,
-            gradient_average,
-            has_momentum,
-            is_centered,
-            factors,
-        )
-        return
-    for block in prange((parameters.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        _rmsprop_block(
-            part(parameters, i, j),
-            part(gradients, i, j),
-            part(square_average, i, j),
-            part(velocity, i, j),
-            part(gradient_average, i, j),
-            has_momentum,
-            is_centered,
-            factors,
-        )
-
-
-@inner(inline="always")
-def _rmsprop_block(
-    parameters, gradients, square_average, velocity, gradient_average, has_momentum, is_centered, factors
-):
-    learning_rate, alpha, one_less_alpha, epsilon, momentum, weight_decay = factors
+@inner
+def _rmsprop(zero, arguments, index):
+    gradients, parameters = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    square_average, velocity = block(zero, arguments, index, 2), block(zero, arguments, index, 3)
+    gradient_average = block(zero, arguments, index, 4)
+    factors = parameters_of(zero, arguments, 7)
+    learning_rate, alpha, one_less_alpha, epsilon, momentum, weight_decay, is_centered = factors
     for i in range(parameters.size):
         gradient = gradients[i] + weight_decay * parameters[i]
         square = alpha * square_average[i] + one_less_alpha * gradient * gradient
@@ -205,28 +140,19 @@ def _rmsprop_block(
             average = alpha * gradient_average[i] + one_less_alpha * gradient
             gradient_average[i] = average
             square -= average * average
-            if square < 0:
-                square = square_average.dtype.type(0)
+            square = zero if square < 0 else square
         direction = gradient / (np.sqrt(square) + epsilon)
-        if has_momentum:
+        if momentum:
             direction += momentum * velocity[i]
             velocity[i] = direction
         parameters[i] -= learning_rate * direction
 
 
-@kernel
-def _adagrad(parameters, gradients, square_sum, factors):
-    if parameters.size < ALONE:
-        _adagrad_block(parameters, gradients, square_sum, factors)
-        return
-    for block in prange((parameters.size + _BLOCK - 1) // _BLOCK):
-        i, j = block * _BLOCK, (block + 1) * _BLOCK
-        _adagrad_block(part(parameters, i, j), part(gradients, i, j), part(square_sum, i, j), factors)
-
-
-@inner(inline="always")
-def _adagrad_block(parameters, gradients, square_sum, factors):
-    learning_rate, epsilon, weight_decay = factors
+@inner
+def _adagrad(zero, arguments, index):
+    gradients, parameters = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    square_sum = block(zero, arguments, index, 2)
+    learning_rate, epsilon, weight_decay = parameters_of(zero, arguments, 3)
     for i in range(parameters.size):
         gradient = gradients[i] + weight_decay * parameters[i]
         square_sum[i] += gradient * gradient

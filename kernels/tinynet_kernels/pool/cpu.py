@@ -12,12 +12,14 @@ import numpy as np
 
 from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
+from tinynet_kernels.pool.early import EarlyScaledSum
 from tinynet_kernels.pool.spread import ChosenSpread, ScaledSpread
 from tinynet_kernels.pool.winners import winner_dtype
 from tinynet_kernels.simd.parts import part
 from tinynet_kernels.simd.run import TAP, TAPS, make_line_of_runs
+from tinynet_kernels.simd.streaming import LARGE, finish_streaming
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
-from tinynet_kernels.simd.window import ChosenSum, Maximum, ScaledSum
+from tinynet_kernels.simd.window import ChosenSum, Maximum
 from tinynet_kernels.strips import ALONE
 from tinynet_kernels.sweeps import backward_axis, contiguous, forward_axis, make_sweep
 from tinynet_kernels.tasks import run
@@ -81,8 +83,14 @@ def _spread(task, plan, window, gy, extra, size):
     if prod(size[:-1]) != prod(window) * prod(plan.shape[:-1]):
         gx.fill(0)
     if gy.size:
-        _run(task, plan, gx, None, np.ascontiguousarray(gy), extra, is_small=gx.size < ALONE)
+        values, past_cache = np.ascontiguousarray(gy), gx.nbytes >= LARGE and _is_aligned(gx)
+        _run(task, plan, gx, None, values, extra, is_small=gx.size < ALONE, past_cache=past_cache)
     return gx
+
+
+def _is_aligned(array):
+    """Whether every pixel begins at a multiple of a vector's size."""
+    return array.ctypes.data % VECTOR_BYTES == array.strides[-2] % VECTOR_BYTES == 0
 
 
 def _sum_of_chosen(plan, values, winners, dtype):
@@ -102,13 +110,16 @@ def _scaled_sum(plan, values, scale):
     return y
 
 
-def _run(task, plan, source, beside, target, extra, is_small):
-    """Computes `target` from the other arrays, all contiguous, or None where there is none."""
+def _run(task, plan, source, beside, target, extra, is_small, past_cache=False):
+    """Computes `target` from the other arrays, all contiguous, or None where there is none.
+
+    `past_cache` is for tasks that spread: whether they write past the cache.
+    """
     lines = len(source) * plan.lines
     arguments = plan.table.copy()
     addresses = [0 if array is None else array.ctypes.data for array in (source, beside, target, extra)]
     together = lines if is_small else -(-lines // _TASKS)
-    arguments[:_OWN] = *addresses, lines, together
+    arguments[:_OWN] = *addresses, lines, together, past_cache
     if is_small:
         task(target.dtype.type(0), arguments, 0)
     else:
@@ -135,8 +146,7 @@ def _plan(operation, make_axis, size, window, stride, padding, dilation, dtype):
     """The `_Plan` for a geometry; `size` is that of the larger array, (*spatial, C)."""
     *size, channels = size
     volume = Volume(size, window, stride, padding, dilation)
-    arguments = (volume.input, volume.kernel, volume.stride, volume.before, volume.dilation, volume.output)
-    axes = [make_axis(*axis) for axis in zip(*arguments, strict=True)]
+    axes = [make_axis(*axis) for axis in volume.axes]
     sizes, at_outputs = (volume.input, volume.output), "target"
     if make_axis is backward_axis:
         sizes, at_outputs = (volume.output, volume.input), "position"
@@ -170,7 +180,7 @@ def _scale(input_size, window, stride, padding, count_padding, dtype):
     )
 
 
-_OWN = 6  # arguments of a task that are not the same in all calls with one geometry
+_OWN = 7  # arguments of a task that are not the same in all calls with one geometry
 _FIXED = 4  # numbers of taps, planes, lines and runs
 _TASKS = 64  # of one call, at most about so many
 
@@ -182,7 +192,8 @@ def _make_lines(operation):
     # Not cached by itself: its code is part of the task that calls it, which is.
     @inner(cache=False)
     def compute_lines(zero, mark, arguments, index):
-        source, beside, target, extra, total, together, most_taps = arguments[: _OWN + 1]
+        source, beside, target, extra, total, together, past_cache, most_taps = arguments[: _OWN + 1]
+        floor = type(zero)(past_cache)  # which nothing else here has a use for
         planes, lines, runs, steps = _tables(arguments)
         taps = np.empty(TAPS + TAP * most_taps, np.int64)
         taps[:TAPS] = -1
@@ -190,18 +201,20 @@ def _make_lines(operation):
         d, h = divmod(h, len(lines))
         for _ in range(index * together, min((index + 1) * together, total)):
             tables = planes, lines, runs, steps, taps
-            line(zero, mark, image, d, h, tables, source, beside, target, extra, zero)
+            line(zero, mark, image, d, h, tables, source, beside, target, extra, floor)
             h += 1
             if h == len(lines):
                 d, h = d + 1, 0
             if d == len(planes):
                 image, d = image + 1, 0
+        if past_cache:
+            finish_streaming()
 
     return compute_lines
 
 
 _maximum, _chosen_sum, _weighted_sum, _chosen_spread, _scaled_spread = map(
-    _make_lines, (Maximum, ChosenSum, ScaledSum, ChosenSpread, ScaledSpread)
+    _make_lines, (Maximum, ChosenSum, EarlyScaledSum, ChosenSpread, ScaledSpread)
 )
 
 

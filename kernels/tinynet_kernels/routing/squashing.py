@@ -1,12 +1,13 @@
 """Squashing on the CPU: every capsule by one thread."""
 
 import numpy as np
-from numba import prange
 
-from tinynet_kernels.compile import inner, kernel, summing_inner
+from tinynet_kernels.blocks import block, columns_of, run_blocks
+from tinynet_kernels.compile import inner
 from tinynet_kernels.memory import empty
 from tinynet_kernels.routing.reference import EPSILON
 from tinynet_kernels.simd.parts import part
+from tinynet_kernels.sums import dot
 
 __all__ = ["squash", "squash_backward"]
 
@@ -14,58 +15,44 @@ _ALONE = 16384  # elements: with fewer, waking another thread takes longer than 
 
 
 def squash(x):
-    y = empty(x.shape, x.dtype)
-    if y.size:
-        _squash(_flat(x), y.reshape(-1), x.shape[1])
-    return y
+    return _by_rows(_squash, x)
 
 
 def squash_backward(gy, x):
-    gx = empty(x.shape, x.dtype)
-    if gx.size:
-        _squash_backward(_flat(gy), _flat(x), gx.reshape(-1), x.shape[1])
-    return gx
+    return _by_rows(_squash_backward, gy, x)
 
 
-def _flat(array):
-    return np.ascontiguousarray(array).reshape(-1)
-
-
-@kernel
-def _squash(x, y, columns):
-    rows = x.size // columns
-    if x.size < _ALONE:
-        for m in range(rows):
-            _squash_row(_row(x, m, columns), _row(y, m, columns))
-    else:
-        for m in prange(rows):
-            _squash_row(_row(x, m, columns), _row(y, m, columns))
+def _by_rows(task, *arrays):
+    result = empty(arrays[0].shape, arrays[0].dtype)
+    if result.size:
+        run_blocks(task, (*arrays, result), *result.shape, alone=_ALONE)
+    return result
 
 
 @inner
-def _squash_row(x, y):
-    factor, _ = _factor_and_slope(_dot(x, x))
-    for d in range(x.size):
-        y[d] = factor * x[d]
-
-
-@kernel
-def _squash_backward(gy, x, gx, columns):
-    rows = x.size // columns
-    if x.size < _ALONE:
-        for m in range(rows):
-            _squash_backward_row(_row(gy, m, columns), _row(x, m, columns), _row(gx, m, columns))
-    else:
-        for m in prange(rows):
-            _squash_backward_row(_row(gy, m, columns), _row(x, m, columns), _row(gx, m, columns))
+def _squash(zero, arguments, index):
+    D = columns_of(arguments)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    for first in range(0, x.size, D):
+        end = first + D
+        capsule, result = part(x, first, end), part(y, first, end)
+        factor, _ = _factor_and_slope(dot(capsule, capsule))
+        for d in range(D):
+            result[d] = factor * capsule[d]
 
 
 @inner
-def _squash_backward_row(gy, x, gx):
-    factor, slope = _factor_and_slope(_dot(x, x))
-    along = x.dtype.type(2) * slope * _dot(gy, x)
-    for d in range(x.size):
-        gx[d] = factor * gy[d] + along * x[d]
+def _squash_backward(zero, arguments, index):
+    D = columns_of(arguments)
+    gy, x = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    gx = block(zero, arguments, index, 2)
+    for first in range(0, x.size, D):
+        end = first + D
+        incoming, capsule, result = part(gy, first, end), part(x, first, end), part(gx, first, end)
+        factor, slope = _factor_and_slope(dot(capsule, capsule))
+        along = type(zero)(2) * slope * dot(incoming, capsule)
+        for d in range(D):
+            result[d] = factor * incoming[d] + along * capsule[d]
 
 
 @inner
@@ -77,16 +64,3 @@ def _factor_and_slope(squared):
     inverse_root = one / np.sqrt(shifted)
     slope = (shrunk - type(squared)(0.5) * squared / shifted) * shrunk * inverse_root
     return squared * shrunk * inverse_root, slope
-
-
-@inner(inline="always")
-def _row(flat, m, columns):
-    return part(flat, m * columns, (m + 1) * columns)
-
-
-@summing_inner
-def _dot(a, b):
-    total = a.dtype.type(0)
-    for d in range(a.size):
-        total += a[d] * b[d]
-    return total

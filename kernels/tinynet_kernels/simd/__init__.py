@@ -28,6 +28,7 @@ Functionality, 2015) follow from the same reasoning.
 * `rows`: a band of any number of rows and columns, made of such tiles;
 * `packing`: copies a block of b into the order in which a tile reads it;
 * `memory`: copies and clears runs of elements at an address; `parts`: slices of arrays that cost nothing;
+* `subroutine`: functions whose instructions are spelled out, since that takes no time to compile;
 * `transforms`: the products with small constant matrices of Winograd's convolution;
 * `emitter`: writes instructions on vectors, for all that is not left to Numba's loops;
 * `window`, `run`, `sweep`: windows of pixels held in registers, for pooling and depthwise convolution;

@@ -5,6 +5,8 @@ memory marks are as small as they can be; in the registers they are as wide as t
 comparing marks gives masks that fit the vectors of elements.
 """
 
+from contextlib import contextmanager
+
 from llvmlite import ir
 from numba.core import cgutils
 
@@ -40,6 +42,9 @@ class VectorEmitter:
         """A variable that starts as `value`; LLVM turns it into a register."""
         return cgutils.alloca_once_value(self.builder, value)
 
+    def address(self, start, index, stride):
+        return self.builder.add(start, self.builder.mul(index, stride))
+
     def offset(self, address, step, times):
         return self.builder.add(address, self.builder.mul(step, _INT64(times)))
 
@@ -52,6 +57,33 @@ class VectorEmitter:
         ]
         return [self.builder.icmp_signed("<", numbers, count) for numbers in lanes]
 
+    @contextmanager
+    def repeated_while(self, condition):
+        """A block that is repeated as long as what `condition` writes, a truth value, holds."""
+        test, body, end = (self.builder.append_basic_block(name) for name in ("test", "body", "end"))
+        self.builder.branch(test)
+        self.builder.position_at_end(test)
+        self.builder.cbranch(condition(), body, end)
+        self.builder.position_at_end(body)
+        yield
+        self.builder.branch(test)
+        self.builder.position_at_end(end)
+
+    def for_each_vector(self, count, action):
+        """Writes ``action(offset, mask)`` for each of the vectors that `count` adjacent elements take up.
+
+        It is written twice: in a loop over whole vectors, where the mask is None, and for what remains.
+        """
+        builder, lanes = self.builder, _INT64(self.lanes)
+        whole, rest = builder.udiv(count, lanes), builder.urem(count, lanes)
+        with cgutils.for_range(builder, whole) as loop:
+            action(builder.mul(loop.index, _INT64(self.vector_bytes)), None)
+        with builder.if_then(builder.icmp_signed(">", rest, _INT64(0))):
+            action(builder.mul(whole, _INT64(self.vector_bytes)), self.masks(rest, 1)[0])
+
+    def load_at(self, address, offset, mask=None):
+        return self.load(self.builder.add(address, offset), mask=mask)
+
     def load(self, address, v=0, mask=None):
         return self._load(self.vector, self.element_bytes, address, v, mask)
 
@@ -60,8 +92,11 @@ class VectorEmitter:
 
     def load_everywhere(self, address):
         """One element, copied to all lanes."""
-        pointer = self.builder.inttoptr(address, self.element.as_pointer())
-        return self.broadcast(self.builder.load(pointer, align=self.element_bytes))
+        return self.broadcast(self.builder.load(self._element_at(address), align=self.element_bytes))
+
+    def copy_element(self, source, target):
+        element = self.builder.load(self._element_at(source), align=self.element_bytes)
+        self.builder.store(element, self._element_at(target), align=self.element_bytes)
 
     def prefetch(self, address, distance):
         """Asks for a cache line that is going to be written. A hint: it never faults, wherever it points."""
@@ -110,6 +145,9 @@ class VectorEmitter:
         void = ir.VoidType()
         function = self._masked("store", value.type, void, [value.type, pointer.type, _INT32, mask.type])
         self.builder.call(function, [value, pointer, _INT32(size), mask])
+
+    def _element_at(self, address):
+        return self.builder.inttoptr(address, self.element.as_pointer())
 
     def _pointer(self, vector, size, address, v):
         address = self.builder.add(address, _INT64(v * self.lanes * size))

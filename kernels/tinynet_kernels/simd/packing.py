@@ -7,49 +7,20 @@ the block is one stretch of memory that stays in a cache while it is used again 
 """
 
 from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
+from numba.core import cgutils
 
-from tinynet_kernels.compile import inner
-from tinynet_kernels.simd.memory import copy_element, copy_row, copy_run, element_bytes
-from tinynet_kernels.simd.vectors import VECTOR_BYTES, WIDTH_BYTES
+from tinynet_kernels.simd.subroutine import subroutine
 
-__all__ = ["copy_rows", "copy_transposed", "make_transpose"]
+__all__ = ["copy_rows", "copy_transposed", "transpose_block"]
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
 
-def make_transpose(vector_bytes=VECTOR_BYTES):
-    """A function for Numba code that transposes one square block of as many rows as a vector has lanes.
-
-    The function is ``transpose(zero, source, source_row, target, target_row)``; see `tile.make_tile` for
-    addresses, strides and `zero`. Reads and writes the square block only.
-    """
-
-    @intrinsic
-    def transpose(typing_context, zero, source, source_row, target, target_row):
-        if zero not in (types.float32, types.float64):
-            return None
-
-        def generate(context, builder, signature, arguments):
-            element = context.get_value_type(signature.args[0])
-            align = signature.args[0].bitwidth // 8
-            lanes = vector_bytes // align
-            pointer = ir.VectorType(element, lanes).as_pointer()
-            _, source, source_row, target, target_row = arguments
-
-            def row_pointer(base, stride, row):
-                address = builder.add(base, builder.mul(stride, _INT64(row)))
-                return builder.inttoptr(address, pointer)
-
-            rows = [builder.load(row_pointer(source, source_row, i), align=align) for i in range(lanes)]
-            for i, row in enumerate(_transposed(builder, rows, lanes)):
-                builder.store(row, row_pointer(target, target_row, i), align=align)
-            return context.get_dummy_value()
-
-        return types.void(zero, *[types.int64] * 4), generate
-
-    return transpose
+def transpose_block(emit, source, source_row, target, target_row):
+    """Writes the instructions that transpose one square block of as many rows as a vector has lanes."""
+    rows = [emit.load(emit.offset(source, source_row, i)) for i in range(emit.lanes)]
+    for i, row in enumerate(_transposed(emit.builder, rows, emit.lanes)):
+        emit.store(row, emit.offset(target, target_row, i))
 
 
 def _transposed(builder, rows, lanes):
@@ -69,37 +40,40 @@ def _transposed(builder, rows, lanes):
     return rows
 
 
-_transpose_block = make_transpose()
-
-
-@inner(cache=False)
-def copy_rows(zero, source, source_row, target, target_row, rows, columns):
+@subroutine
+def copy_rows(emit, source, source_row, target, target_row, rows, columns):
     """Copies a block (rows, columns), given by address and row stride in bytes, to rows further apart.
 
     Writes nothing between the rows of the target.
     """
-    size = element_bytes(zero)
-    whole_bytes = columns * size // WIDTH_BYTES * WIDTH_BYTES
-    rest = columns - whole_bytes // size
-    for m in range(rows):
-        row_source, row_target = source + m * source_row, target + m * target_row
-        for offset in range(0, whole_bytes, WIDTH_BYTES):
-            copy_row(zero, row_source + offset, row_target + offset)
-        if rest > 0:
-            copy_run(zero, row_source + whole_bytes, row_target + whole_bytes, rest)
+    with cgutils.for_range(emit.builder, rows) as row:
+        from_row = emit.address(source, row.index, source_row)
+        to_row = emit.address(target, row.index, target_row)
+
+        def copy(offset, mask):
+            emit.store(emit.load_at(from_row, offset, mask), emit.builder.add(to_row, offset), mask=mask)
+
+        emit.for_each_vector(columns, copy)
 
 
-@inner(cache=False)
-def copy_transposed(zero, source, source_row, target, target_row, rows, columns):
+@subroutine
+def copy_transposed(emit, source, source_row, target, target_row, rows, columns):
     """As `copy_rows`, but transposes: a block (rows, columns) becomes (columns, rows)."""
-    size = element_bytes(zero)
-    lanes = VECTOR_BYTES // size
-    whole_rows, whole_columns = rows // lanes * lanes, columns // lanes * lanes
-    for m in range(0, whole_rows, lanes):
-        row_source, row_target = source + m * source_row, target + m * size
-        for n in range(0, whole_columns, lanes):
-            _transpose_block(zero, row_source + n * size, source_row, row_target + n * target_row, target_row)
-    for m in range(rows):
-        row_source, row_target = source + m * source_row, target + m * size
-        for n in range(whole_columns if m < whole_rows else 0, columns):
-            copy_element(zero, row_source + n * size, row_target + n * target_row)
+    builder, lanes, size = emit.builder, _INT64(emit.lanes), _INT64(emit.element_bytes)
+
+    def places(row, column):
+        return (
+            emit.address(emit.address(source, row, source_row), column, size),
+            emit.address(emit.address(target, column, target_row), row, size),
+        )
+
+    row_blocks, column_blocks = builder.udiv(rows, lanes), builder.udiv(columns, lanes)
+    with cgutils.for_range(builder, row_blocks) as i, cgutils.for_range(builder, column_blocks) as j:
+        block, place = places(builder.mul(i.index, lanes), builder.mul(j.index, lanes))
+        transpose_block(emit, block, source_row, place, target_row)
+    whole_rows, whole_columns = builder.mul(row_blocks, lanes), builder.mul(column_blocks, lanes)
+    with cgutils.for_range(builder, rows) as row:
+        is_in_blocks = builder.icmp_signed("<", row.index, whole_rows)
+        first = builder.select(is_in_blocks, whole_columns, _INT64(0))
+        with cgutils.for_range(builder, columns, start=first) as column:
+            emit.copy_element(*places(row.index, column.index))

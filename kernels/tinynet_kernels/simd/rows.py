@@ -8,63 +8,25 @@ Numba puts a copy of every function into each function that calls it, and compil
 are too long for that: they are compiled once per element type, and kernels call them through their address.
 """
 
-from functools import cache
+from functools import cache, reduce
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from tinynet_kernels.compile import callback, inner
-from tinynet_kernels.simd.memory import element_bytes
-from tinynet_kernels.simd.tile import make_tile
-from tinynet_kernels.simd.vectors import TALLEST, VECTORS, WIDTH_BYTES
+from tinynet_kernels.compile import callback
+from tinynet_kernels.simd.subroutine import subroutine
+from tinynet_kernels.simd.tile import write_tile
+from tinynet_kernels.simd.vectors import TALLEST, VECTORS
 
 __all__ = ["band_address", "call_band", "call_windows", "multiply_band"]
 
-
-def _make_band(vectors, masked):
-    """A function for Numba code that computes a band of the given number of vectors."""
-    tallest, six, five, four, three, two, one = (
-        make_tile(rows, vectors, masked) for rows in (TALLEST, 6, 5, 4, 3, 2, 1)
-    )
-
-    @inner(cache=False)
-    def band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
-        b_outer = depth * b_step
-        while rows == TALLEST or rows >= TALLEST + 4:
-            tallest(
-                zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish
-            )
-            a, c, rows = a + TALLEST * a_row, c + TALLEST * c_row, rows - TALLEST
-        while rows > 6:
-            five(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-            a, c, rows = a + 5 * a_row, c + 5 * c_row, rows - 5
-        if rows == 6:
-            six(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-        elif rows == 5:
-            five(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-        elif rows == 4:
-            four(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-        elif rows == 3:
-            three(
-                zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish
-            )
-        elif rows == 2:
-            two(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-        elif rows == 1:
-            one(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish)
-
-    return band
+_INT64 = ir.IntType(64)
 
 
-_full = _make_band(VECTORS, masked=False)
-_partial = _make_band(VECTORS, masked=True)
-_narrow = _make_band(1, masked=True)
-
-
-@inner(cache=False)
-def multiply_band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
+@subroutine
+def multiply_band(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
     """Sets c to a @ b, or what else `finish` asks for, see `tile.ADD` and `tile.CUT_OFF`.
 
     a is (rows, outer * depth), b (outer * depth, columns), c (rows, columns), all given by address and
@@ -72,13 +34,48 @@ def multiply_band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c
     of them. Along the sum, a consists of `outer` stretches, `a_outer` bytes apart, of `depth` entries each,
     `a_step` bytes apart; both are at least 1. `zero` is a number of the element type. See `tile.make_tile`.
     """
-    width = WIDTH_BYTES // element_bytes(zero)
-    if columns == width:
-        _full(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish)
-    elif columns * VECTORS > width:
-        _partial(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish)
-    else:
-        _narrow(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish)
+    builder, lanes = emit.builder, emit.lanes
+
+    def band(vectors, masked):
+        masks = emit.masks(columns, vectors) if masked else [None] * vectors
+        right = b, b_step, builder.mul(depth, b_step)
+        _write_band(emit, masks, (a, a_row, a_step, a_outer), right, depth, outer, c, c_row, rows, finish)
+
+    is_full = builder.icmp_signed("==", columns, _INT64(VECTORS * lanes))
+    with builder.if_else(is_full, likely=True) as (full, partial):
+        with full:
+            band(VECTORS, masked=False)
+        with partial, builder.if_else(builder.icmp_signed(">", columns, _INT64(lanes))) as (wide, narrow):
+            with wide:
+                band(VECTORS, masked=True)
+            with narrow:
+                band(1, masked=True)
+
+
+def _write_band(emit, masks, left, right, depth, outer, c, c_row, rows, finish):
+    """Writes the instructions of a band with a vector for each of the masks."""
+    builder, (a, a_row, *strides) = emit.builder, left
+    a_now, c_now, rest = emit.variable(a), emit.variable(c), emit.variable(rows)
+
+    def tiles(height, *conditions):
+        """Tiles of so many rows, as long as one of the conditions holds for the rows that are left."""
+
+        def is_wanted():
+            comparisons = [builder.icmp_signed(sign, builder.load(rest), _INT64(n)) for sign, n in conditions]
+            return reduce(builder.or_, comparisons)
+
+        with emit.repeated_while(is_wanted):
+            operand = builder.load(a_now), a_row, *strides
+            write_tile(emit, height, masks, operand, right, depth, outer, builder.load(c_now), c_row, finish)
+            builder.store(emit.offset(builder.load(a_now), a_row, height), a_now)
+            builder.store(emit.offset(builder.load(c_now), c_row, height), c_now)
+            builder.store(builder.sub(builder.load(rest), _INT64(height)), rest)
+
+    tiles(TALLEST, ("==", TALLEST), (">=", TALLEST + 4))
+    tiles(5, ("==", 5), (">", 6))
+    for height in (6, 4, 3, 2, 1):
+        if height < TALLEST:
+            tiles(height, ("==", height))
 
 
 _ARGUMENTS = [types.int64] * 13
@@ -114,14 +111,25 @@ def call_windows(
     """Calls the function at the address `band` with the arguments of `multiply_band` except `zero`."""
 
     def generate(context, builder, signature, arguments):
-        function = ir.FunctionType(ir.VoidType(), [ir.IntType(64)] * len(arguments[1:]))
-        builder.call(builder.inttoptr(arguments[0], function.as_pointer()), arguments[1:])
+        _call(builder, arguments[0], arguments[1:])
         return context.get_dummy_value()
 
     return types.void(types.int64, *_ARGUMENTS), generate
 
 
-@inner(cache=False)
-def call_band(band, a, a_row, a_step, b, b_step, depth, c, c_row, rows, columns, finish):
+@intrinsic
+def call_band(typing_context, band, a, a_row, a_step, b, b_step, depth, c, c_row, rows, columns, finish):
     """`call_windows` where a is one stretch: an ordinary product of (rows, depth) and (depth, columns)."""
-    call_windows(band, a, a_row, a_step, b, b_step, depth, 1, 0, c, c_row, rows, columns, finish)
+
+    def generate(context, builder, signature, arguments):
+        band, *before, c, c_row, rows, columns, finish = arguments
+        one_stretch = _INT64(1), _INT64(0)
+        _call(builder, band, [*before, *one_stretch, c, c_row, rows, columns, finish])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 12), generate
+
+
+def _call(builder, address, arguments):
+    function = ir.FunctionType(ir.VoidType(), [_INT64] * len(arguments))
+    builder.call(builder.inttoptr(address, function.as_pointer()), arguments)

@@ -11,7 +11,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from tinynet_kernels.compile import inner
-from tinynet_kernels.simd.memory import element_bytes
+from tinynet_kernels.simd.memory import address_of, element_bytes
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
 __all__ = ["LARGE", "finish_streaming", "is_large", "store_past_cache", "stream"]
@@ -43,18 +43,6 @@ def store_past_cache(typing_context, zero, source, target):
 
 
 @intrinsic
-def _address(typing_context, array):
-    """Where the elements of an array begin. Unlike ``array.ctypes.data`` it counts no references, which
-    is done by atomic instructions, and these wait for all stores past the cache."""
-
-    def generate(context, builder, signature, arguments):
-        structure = context.make_array(signature.args[0])(context, builder, arguments[0])
-        return builder.ptrtoint(structure.data, ir.IntType(64))
-
-    return types.int64(array), generate
-
-
-@intrinsic
 def finish_streaming(typing_context):
     """Ends a task that used `stream`: what it wrote is there for other threads from now on."""
 
@@ -74,7 +62,7 @@ def stream(source, target):
     zero = source.dtype.type(0)
     size = element_bytes(zero)
     lanes = VECTOR_BYTES // size
-    origin, start = _address(source), _address(target)
+    origin, start = address_of(source), address_of(target)
     i = min((-start % VECTOR_BYTES) // size, target.size)
     for j in range(i):
         target[j] = source[j]

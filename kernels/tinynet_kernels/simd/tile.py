@@ -9,14 +9,12 @@ Addresses and strides are plain integers, in bytes. This makes one tile serve ev
 """
 
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from tinynet_kernels.simd.emitter import VectorEmitter
+from tinynet_kernels.simd.subroutine import subroutine
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
-__all__ = ["ADD", "CUT_OFF", "make_tile"]
+__all__ = ["ADD", "CUT_OFF", "make_tile", "write_tile"]
 
 _INT64 = ir.IntType(64)
 
@@ -51,102 +49,78 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
     single elements.
     """
 
-    @intrinsic
-    def tile(
-        typing_context,
-        zero,
-        a,
-        a_row,
-        a_step,
-        b,
-        b_step,
-        depth,
-        outer,
-        a_outer,
-        b_outer,
-        c,
-        c_row,
-        columns,
-        finish,
-    ):
-        if zero not in (types.float32, types.float64):
-            return None
-        signature = types.void(zero, *[types.int64] * 13)
+    def tile(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish):
+        masks = emit.masks(columns, vectors) if masked else [None] * vectors
+        left, right = (a, a_row, a_step, a_outer), (b, b_step, b_outer)
+        write_tile(emit, rows, masks, left, right, depth, outer, c, c_row, finish)
 
-        def generate(context, builder, signature, arguments):
-            _, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish = (
-                arguments
-            )
-            emit = _TileEmitter(context, builder, signature.args[0], vector_bytes)
-            masks = emit.masks(columns, vectors) if masked else [None] * vectors
-            sums = [[emit.variable(emit.zeros()) for _ in range(vectors)] for _ in range(rows)]
-            emit.prefetch_tile(c, c_row, rows, vectors)
-            with cgutils.for_range(builder, outer) as segment:
-                a_segment = emit.address(a, segment.index, a_outer)
-                b_segment = emit.address(b, segment.index, b_outer)
-                with cgutils.for_range(builder, depth) as step:
-                    a_now = emit.address(a_segment, step.index, a_step)
-                    b_now = emit.address(b_segment, step.index, b_step)
-                    emit.add_products(sums, emit.row_addresses(a_now, a_row, rows), b_now, masks)
-            emit.store_tile(sums, c, c_row, masks, finish)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return tile
+    return subroutine(tile, vector_bytes)
 
 
-class _TileEmitter(VectorEmitter):
-    """Writes the instructions of a tile."""
+def write_tile(emit, rows, masks, left, right, depth, outer, c, c_row, finish):
+    """Writes the instructions of a tile, see `make_tile`.
 
-    def address(self, base, index, stride):
-        return self.builder.add(base, self.builder.mul(index, stride))
+    `left` is (a, a_row, a_step, a_outer), `right` (b, b_step, b_outer); for every vector there is a mask, or
+    None.
+    """
+    (a, a_row, a_step, a_outer), (b, b_step, b_outer) = left, right
+    sums = [[emit.variable(emit.zeros()) for _ in masks] for _ in range(rows)]
+    _prefetch(emit, c, c_row, rows, len(masks))
+    with cgutils.for_range(emit.builder, outer) as segment:
+        a_segment = emit.address(a, segment.index, a_outer)
+        b_segment = emit.address(b, segment.index, b_outer)
+        with cgutils.for_range(emit.builder, depth) as step:
+            a_now = emit.address(a_segment, step.index, a_step)
+            b_now = emit.address(b_segment, step.index, b_step)
+            _add_products(emit, sums, _row_addresses(emit, a_now, a_row, rows), b_now, masks)
+    _store(emit, sums, c, c_row, masks, finish)
 
-    def row_addresses(self, base, stride, rows):
-        """One address per row, from one pointer for every three rows.
 
-        x86 adds a register times 1 or 2 to an address at no cost, and has too few integer registers to
-        hold a pointer for each of 12 rows.
-        """
-        builder, addresses = self.builder, []
-        two, three = builder.shl(stride, _INT64(1)), builder.mul(stride, _INT64(3))
-        for _ in range(0, rows, 3):
-            addresses += [base, builder.add(base, stride), builder.add(base, two)]
-            base = builder.add(base, three)
-        return addresses[:rows]
+def _row_addresses(emit, base, stride, rows):
+    """One address per row, from one pointer for every three rows.
 
-    def prefetch_tile(self, c, c_row, rows, vectors):
-        """Asks for the tile of c, which is on its way to the cache while the sums are computed."""
-        for row in range(rows):
-            for distance in range(0, vectors * self.vector_bytes, _CACHE_LINE):
-                self.prefetch(self.address(c, _INT64(row), c_row), distance)
+    x86 adds a register times 1 or 2 to an address at no cost, and has too few integer registers to
+    hold a pointer for each of 12 rows.
+    """
+    builder, addresses = emit.builder, []
+    two, three = builder.shl(stride, _INT64(1)), builder.mul(stride, _INT64(3))
+    for _ in range(0, rows, 3):
+        addresses += [base, builder.add(base, stride), builder.add(base, two)]
+        base = builder.add(base, three)
+    return addresses[:rows]
 
-    def add_products(self, sums, a_addresses, b, masks):
-        b_vectors = [self.load(b, v, mask) for v, mask in enumerate(masks)]
-        for row, address in zip(sums, a_addresses, strict=True):
-            factor = self.load_everywhere(address)
-            for variable, b_vector in zip(row, b_vectors, strict=True):
-                self.multiply_add(factor, b_vector, variable)
 
-    def store_tile(self, sums, c, c_row, masks, finish):
-        for flag, action in ((ADD, self._add_old), (CUT_OFF, self._cut_off_at_zero)):
-            is_wanted = self.builder.icmp_signed("!=", self.builder.and_(finish, _INT64(flag)), _INT64(0))
-            with self.builder.if_then(is_wanted):
-                self._for_each(sums, c, c_row, masks, action)
-        self._for_each(sums, c, c_row, masks, self._store_sum)
+def _prefetch(emit, c, c_row, rows, vectors):
+    """Asks for the tile of c, which is on its way to the cache while the sums are computed."""
+    for row in range(rows):
+        for distance in range(0, vectors * emit.vector_bytes, _CACHE_LINE):
+            emit.prefetch(emit.offset(c, c_row, row), distance)
 
-    def _for_each(self, sums, c, c_row, masks, action):
-        for index, row in enumerate(sums):
-            address = self.address(c, _INT64(index), c_row)
-            for v, (variable, mask) in enumerate(zip(row, masks, strict=True)):
-                action(variable, address, v, mask)
 
-    def _add_old(self, variable, address, v, mask):
-        total = self.builder.fadd(self.load(address, v, mask), self.builder.load(variable))
-        self.builder.store(total, variable)
+def _add_products(emit, sums, a_addresses, b, masks):
+    b_vectors = [emit.load(b, v, mask) for v, mask in enumerate(masks)]
+    for row, address in zip(sums, a_addresses, strict=True):
+        factor = emit.load_everywhere(address)
+        for variable, b_vector in zip(row, b_vectors, strict=True):
+            emit.multiply_add(factor, b_vector, variable)
 
-    def _cut_off_at_zero(self, variable, address, v, mask):
-        self.builder.store(self.cut_off(self.builder.load(variable), self.zeros()), variable)
 
-    def _store_sum(self, variable, address, v, mask):
-        self.store(self.builder.load(variable), address, v, mask)
+def _store(emit, sums, c, c_row, masks, finish):
+    builder = emit.builder
+    places = [
+        (variable, emit.offset(c, c_row, index), v, mask)
+        for index, row in enumerate(sums)
+        for v, (variable, mask) in enumerate(zip(row, masks, strict=True))
+    ]
+    with builder.if_then(_has(builder, finish, ADD)):
+        for variable, address, v, mask in places:
+            builder.store(builder.fadd(emit.load(address, v, mask), builder.load(variable)), variable)
+    with builder.if_then(_has(builder, finish, CUT_OFF)):
+        for variable, *_ in places:
+            builder.store(emit.cut_off(builder.load(variable), emit.zeros()), variable)
+    for variable, address, v, mask in places:
+        emit.store(builder.load(variable), address, v, mask)
+
+
+def _has(builder, finish, flag):
+    return builder.icmp_signed("!=", builder.and_(finish, _INT64(flag)), _INT64(0))

@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from tinynet_kernels.compile import inner
+from tinynet_kernels.compile import inlined
 from tinynet_kernels.simd.emitter import VectorEmitter
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
@@ -170,7 +170,7 @@ class _TransformEmitter(VectorEmitter):
         return self.builder.add(self.builder.load(self.builder.gep(table, [_INT64(index)])), offset)
 
 
-@inner(cache=False)
+@inlined
 def fill_cells(table, images, n, first_row, first_column, cells, outside):
     """Sets table (cells * cells) to the addresses of the pixels of a square tile, in row-major order.
 
@@ -189,7 +189,7 @@ def fill_cells(table, images, n, first_row, first_column, cells, outside):
             table[i * cells + j] = address if is_inside else outside
 
 
-@inner(cache=False)
+@inlined
 def fill_planes(table, first, distance):
     """Sets table to the addresses of planes that lie `distance` bytes apart, from `first` on."""
     for f in range(table.size):

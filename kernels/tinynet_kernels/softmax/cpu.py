@@ -1,15 +1,17 @@
 """Softmax and cross-entropy on the CPU: every row by one thread, while it is in the cache."""
 
 import numpy as np
-from numba import prange
 
-from tinynet_kernels.compile import inner, kernel, summing_inner
+from tinynet_kernels.blocks import block, columns_of, entries, parameters_of, run_blocks, whole
+from tinynet_kernels.compile import inner, summing_inner
 from tinynet_kernels.memory import empty
 from tinynet_kernels.simd.exponential import exponential
 from tinynet_kernels.simd.ordering import from_ordered_integer, ordered_integer
 from tinynet_kernels.simd.parts import part
+from tinynet_kernels.sums import dot, total
 
 _ALONE = 16384  # elements: with fewer, waking another thread takes longer than it helps
+_IGNORED = -1  # in place of a target that does not count
 
 
 def softmax(x):
@@ -28,10 +30,10 @@ def log_softmax_backward(gy, y):
     return _by_rows(_log_softmax_backward, gy, y)
 
 
-def _by_rows(kernel, *arrays):
+def _by_rows(task, *arrays):
     result = empty(arrays[0].shape, arrays[0].dtype)
     if result.size:
-        kernel(*map(_flat, arrays), result.reshape(-1), result.shape[1])
+        run_blocks(task, (*arrays, result), *result.shape, alone=_ALONE)
     return result
 
 
@@ -44,123 +46,83 @@ def first_wrong_target(targets, classes, ignore_index):
 def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothing):
     losses, log_normalizer = np.empty(len(logits), logits.dtype), np.empty(len(logits), logits.dtype)
     if losses.size:
-        compute = _losses if logits.size < _ALONE else _losses_in_parallel
-        compute(
-            _flat(logits),
-            _as_int64(targets),
-            ignore_index is not None,
-            ignore_index or 0,
-            _weights(logits, class_weights),
-            logits.dtype.type(smoothing),
-            losses,
-            log_normalizer,
-        )
+        targets, weights = _counted(targets, ignore_index), _weights(logits, class_weights)
+        arrays = logits, targets, weights, losses, log_normalizer
+        run_blocks(_losses, arrays, *logits.shape, alone=_ALONE, parameters=(smoothing,))
     return losses, log_normalizer
 
 
 def cross_entropy_backward(gy, logits, log_normalizer, targets, class_weights, ignore_index, smoothing):
     gradient = empty(logits.shape, logits.dtype)
     if gradient.size:
-        compute = _gradients if logits.size < _ALONE else _gradients_in_parallel
-        compute(
-            np.ascontiguousarray(gy),
-            _flat(logits),
-            np.ascontiguousarray(log_normalizer),
-            _as_int64(targets),
-            ignore_index is not None,
-            ignore_index or 0,
-            _weights(logits, class_weights),
-            logits.dtype.type(smoothing),
-            gradient.reshape(-1),
-        )
+        targets, weights = _counted(targets, ignore_index), _weights(logits, class_weights)
+        arrays = logits, targets, weights, gy, log_normalizer, gradient
+        run_blocks(_gradients, arrays, *logits.shape, alone=_ALONE, parameters=(smoothing,))
     return gradient
-
-
-def _flat(array):
-    return np.ascontiguousarray(array).reshape(-1)
 
 
 def _as_int64(targets):
     return np.ascontiguousarray(targets, np.int64)
 
 
+def _counted(targets, ignore_index):
+    targets = _as_int64(targets)
+    return targets if ignore_index is None else np.where(targets == ignore_index, _IGNORED, targets)
+
+
 def _weights(logits, class_weights):
-    if class_weights is None:
-        return np.ones(logits.shape[1], logits.dtype)
-    return np.ascontiguousarray(class_weights)
-
-
-@kernel
-def _softmax(x, y, columns):
-    rows = x.size // columns
-    if x.size < _ALONE:
-        for m in range(rows):
-            _softmax_row(_row(x, m, columns), _row(y, m, columns))
-    else:
-        for m in prange(rows):
-            _softmax_row(_row(x, m, columns), _row(y, m, columns))
+    return np.ones(logits.shape[1], logits.dtype) if class_weights is None else class_weights
 
 
 @inner
-def _softmax_row(x, y):
-    total = _exponentials(x, _maximum(x), y)
-    for c in range(y.size):
-        y[c] /= total
-
-
-@kernel
-def _log_softmax(x, y, columns):
-    rows = x.size // columns
-    if x.size < _ALONE:
-        for m in range(rows):
-            _log_softmax_row(_row(x, m, columns), _row(y, m, columns))
-    else:
-        for m in prange(rows):
-            _log_softmax_row(_row(x, m, columns), _row(y, m, columns))
+def _softmax(zero, arguments, index):
+    C = columns_of(arguments)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    for first in range(0, x.size, C):
+        end = first + C
+        row, result = part(x, first, end), part(y, first, end)
+        sum_of_row = _exponentials(row, _maximum(row), result)
+        for c in range(C):
+            result[c] /= sum_of_row
 
 
 @inner
-def _log_softmax_row(x, y):
-    maximum = _maximum(x)
-    log_sum = np.log(_sum_of_exponentials(x, maximum))
-    for c in range(x.size):
-        y[c] = (x[c] - maximum) - log_sum
-
-
-@kernel
-def _softmax_backward(gy, y, gx, columns):
-    rows = y.size // columns
-    if y.size < _ALONE:
-        for m in range(rows):
-            _softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
-    else:
-        for m in prange(rows):
-            _softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+def _log_softmax(zero, arguments, index):
+    C = columns_of(arguments)
+    x, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    for first in range(0, x.size, C):
+        end = first + C
+        row, result = part(x, first, end), part(y, first, end)
+        maximum = _maximum(row)
+        log_sum = np.log(_sum_of_exponentials(row, maximum))
+        for c in range(C):
+            result[c] = (row[c] - maximum) - log_sum
 
 
 @inner
-def _softmax_backward_row(gy, y, gx):
-    mean = _dot(gy, y)
-    for c in range(y.size):
-        gx[c] = y[c] * (gy[c] - mean)
-
-
-@kernel
-def _log_softmax_backward(gy, y, gx, columns):
-    rows = y.size // columns
-    if y.size < _ALONE:
-        for m in range(rows):
-            _log_softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
-    else:
-        for m in prange(rows):
-            _log_softmax_backward_row(_row(gy, m, columns), _row(y, m, columns), _row(gx, m, columns))
+def _softmax_backward(zero, arguments, index):
+    C = columns_of(arguments)
+    gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    gx = block(zero, arguments, index, 2)
+    for first in range(0, y.size, C):
+        end = first + C
+        incoming, row, result = part(gy, first, end), part(y, first, end), part(gx, first, end)
+        mean = dot(incoming, row)
+        for c in range(C):
+            result[c] = row[c] * (incoming[c] - mean)
 
 
 @inner
-def _log_softmax_backward_row(gy, y, gx):
-    total = _sum(gy)
-    for c in range(y.size):
-        gx[c] = gy[c] - exponential(y[c]) * total
+def _log_softmax_backward(zero, arguments, index):
+    C = columns_of(arguments)
+    gy, y = block(zero, arguments, index, 0), block(zero, arguments, index, 1)
+    gx = block(zero, arguments, index, 2)
+    for first in range(0, y.size, C):
+        end = first + C
+        incoming, row, result = part(gy, first, end), part(y, first, end), part(gx, first, end)
+        gradient = total(incoming)
+        for c in range(C):
+            result[c] = incoming[c] - exponential(row[c]) * gradient
 
 
 @inner
@@ -173,33 +135,22 @@ def _first_wrong_target(targets, classes, ignores, ignore_index):
 
 
 @inner
-def _counted_target(target, ignores, ignore_index):
-    """The target, or -1 if it is the ignored one."""
-    return -1 if ignores and target == ignore_index else target
-
-
-@inner
-def _losses(logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer):
-    C = weights.size
+def _losses(zero, arguments, index):
+    C = columns_of(arguments)
+    logits, targets = block(zero, arguments, index, 0), entries(0, arguments, index, 1)
+    weights, (smoothing,) = whole(zero, arguments, C, 2), parameters_of(zero, arguments, 1)
+    losses, log_normalizer = entries(zero, arguments, index, 3), entries(zero, arguments, index, 4)
     for m in range(targets.size):
-        target = _counted_target(targets[m], ignores, ignore_index)
-        losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
-
-
-@kernel
-def _losses_in_parallel(logits, targets, ignores, ignore_index, weights, smoothing, losses, log_normalizer):
-    C = weights.size
-    for m in prange(targets.size):
-        target = _counted_target(targets[m], ignores, ignore_index)
-        losses[m], log_normalizer[m] = _row_loss(_row(logits, m, C), target, weights, smoothing)
+        row = part(logits, m * C, (m + 1) * C)
+        losses[m], log_normalizer[m] = _row_loss(row, targets[m], weights, smoothing)
 
 
 @inner
 def _row_loss(row, target, weights, smoothing):
-    """The loss, 0 for target -1, and the logarithm of the sum of exponentials."""
+    """The loss, 0 for an ignored target, and the logarithm of the sum of exponentials."""
     maximum = _maximum(row)
     log_sum = np.log(_sum_of_exponentials(row, maximum))
-    if target < 0:
+    if target == _IGNORED:
         return row.dtype.type(0), maximum + log_sum
     loss = weights[target] * (log_sum - (row[target] - maximum))
     if smoothing > 0:
@@ -210,46 +161,33 @@ def _row_loss(row, target, weights, smoothing):
 
 
 @inner
-def _gradients(gy, logits, log_normalizer, targets, ignores, ignore_index, weights, smoothing, gradient):
-    C = weights.size
+def _gradients(zero, arguments, index):
+    C = columns_of(arguments)
+    logits, targets = block(zero, arguments, index, 0), entries(0, arguments, index, 1)
+    weights, (smoothing,) = whole(zero, arguments, C, 2), parameters_of(zero, arguments, 1)
+    gy, log_normalizer = entries(zero, arguments, index, 3), entries(zero, arguments, index, 4)
+    gradient = block(zero, arguments, index, 5)
     for m in range(targets.size):
-        target = _counted_target(targets[m], ignores, ignore_index)
-        row, result = _row(logits, m, C), _row(gradient, m, C)
-        _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
-
-
-@kernel
-def _gradients_in_parallel(
-    gy, logits, log_normalizer, targets, ignores, ignore_index, weights, smoothing, gradient
-):
-    C = weights.size
-    for m in prange(targets.size):
-        target = _counted_target(targets[m], ignores, ignore_index)
-        row, result = _row(logits, m, C), _row(gradient, m, C)
-        _row_gradient(gy[m], row, log_normalizer[m], target, weights, smoothing, result)
+        row, result = part(logits, m * C, (m + 1) * C), part(gradient, m * C, (m + 1) * C)
+        _row_gradient(gy[m], row, log_normalizer[m], targets[m], weights, smoothing, result)
 
 
 @inner
 def _row_gradient(gy, row, log_normalizer, target, weights, smoothing, gradient):
-    if target < 0:
+    if target == _IGNORED:
         for c in range(row.size):
             gradient[c] = 0
         return
     at_target = gy * ((row.dtype.type(1) - smoothing) * weights[target])
     if smoothing > 0:
         everywhere = gy * (smoothing / row.dtype.type(row.size))
-        push = at_target + everywhere * _sum(weights)
+        push = at_target + everywhere * total(weights)
         for c in range(row.size):
             gradient[c] = exponential(row[c] - log_normalizer) * push - everywhere * weights[c]
     else:
         for c in range(row.size):
             gradient[c] = exponential(row[c] - log_normalizer) * at_target
     gradient[target] -= at_target
-
-
-@inner(inline="always")
-def _row(flat, m, columns):
-    return part(flat, m * columns, (m + 1) * columns)
 
 
 @inner
@@ -286,20 +224,4 @@ def _weighted_losses(row, weights, maximum, log_sum):
     total = row.dtype.type(0)
     for c in range(row.size):
         total += weights[c] * (log_sum - (row[c] - maximum))
-    return total
-
-
-@summing_inner
-def _sum(row):
-    total = row.dtype.type(0)
-    for c in range(row.size):
-        total += row[c]
-    return total
-
-
-@summing_inner
-def _dot(a, b):
-    total = a.dtype.type(0)
-    for c in range(a.size):
-        total += a[c] * b[c]
     return total
