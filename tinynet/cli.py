@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from tinynet.commands.arguments import add_command, add_device, not_negative, positive, shape
+from tinynet.commands.inspect import add_inspect
 from tinynet.errors import ArgumentError, TinynetError
 
 __all__ = ["main"]
@@ -120,7 +122,9 @@ def _verdict(report):
 
 
 def _evaluate(options):
-    run = _open_run(options.run)
+    from tinynet.commands.subjects import open_run
+
+    run = open_run(options.run)
     scores = run.evaluate()
     print(f"{run.folder}: {run.recipe.title}")
     print(f"test images of {run.report['data']}: " + _listed(scores))
@@ -139,7 +143,9 @@ def _predict(options):
         return _predict_with_weights(options)
     import numpy as np
 
-    run = _open_run(options.run or "lenet5")
+    from tinynet.commands.subjects import open_run
+
+    run = open_run(options.run or "lenet5")
     images = np.stack([run.read_image(path) for path in options.images])
     for path, probabilities in zip(options.images, run.predict(images), strict=True):
         best = probabilities.argsort()[::-1][: options.top or 3]
@@ -165,34 +171,11 @@ def _predict_with_weights(options):
     return SUCCESS
 
 
-def _open_run(name):
-    from tinynet import recipes
-
-    folder = Path(name) if Path(name).is_dir() else _folder_in_runs(name)
-    return recipes.Run(folder, recipes.get(recipes.read_report(folder)["recipe"]))
-
-
-def _folder_in_runs(name):
-    """``runs/name``; where it isn't there, an error says what would help."""
-    from tinynet import recipes
-    from tinynet.models.registry import find
-
-    folders = {folder.name: folder for folder in Path("runs").glob("*/")}
-    if name in recipes.available() and name not in folders:
-        raise TinynetError(f"{name} has not been trained here; do it with: tinynet train {name}")
-    return find("run", name, folders)
-
-
 def _summary(options):
-    from tinynet import inspection, models, nn
+    from tinynet import inspection
+    from tinynet.commands.subjects import structure
 
-    chosen = {} if options.classes is None else {"num_classes": options.classes}
-    with nn.init.skipped():  # a table takes no weights
-        if options.input is None:
-            model = models.create(options.model, **chosen)
-        else:
-            model = models.create_for(options.model, options.input, **chosen)
-    print(inspection.summary(model, options.input or model.input_shape))
+    print(inspection.summary(*structure(options.model, options.input, options.classes)))
     return SUCCESS
 
 
@@ -215,54 +198,49 @@ def _parser():
     parser = argparse.ArgumentParser(prog="tinynet", description="Neural networks, from scratch.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and stop")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add in (_add_recipes, _add_train, _add_evaluate, _add_predict, _add_summary, _add_report):
+    for add in (
+        _add_recipes,
+        _add_train,
+        _add_evaluate,
+        _add_predict,
+        _add_summary,
+        add_inspect,
+        _add_report,
+    ):
         add(commands)
     return parser
 
 
-def _add(commands, name, command, description):
-    parser = commands.add_parser(
-        name, help=description, description=f"{description[0].upper()}{description[1:]}."
-    )
-    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    parser.set_defaults(command=command, device=None)
-    return parser
-
-
-def _add_device(parser):
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: $TINYNET_DEVICE, else cpu)")
-
-
 def _add_recipes(commands):
-    _add(commands, "recipes", _recipes, "list the documented experiments")
+    add_command(commands, "recipes", _recipes, "list the documented experiments")
 
 
 def _add_train(commands):
-    parser = _add(commands, "train", _train, "train what a recipe describes")
+    parser = add_command(commands, "train", _train, "train what a recipe describes")
     parser.add_argument("name", metavar="NAME", help="a recipe; see: tinynet recipes")
     parser.add_argument(
         "--full", action="store_const", const=True, help="at the documented size; may take hours"
     )
     parser.add_argument("--data", help="the data set to train on")
-    parser.add_argument("--epochs", type=_positive, help="how many epochs to train")
-    parser.add_argument("--batch-size", type=_positive, help="how many images in a batch")
+    parser.add_argument("--epochs", type=positive, help="how many epochs to train")
+    parser.add_argument("--batch-size", type=positive, help="how many images in a batch")
     parser.add_argument("--lr", type=float, help="the learning rate; the highest, where it varies")
-    parser.add_argument("--seed", type=_not_negative, help="of everything random (default: 0)")
+    parser.add_argument("--seed", type=not_negative, help="of everything random (default: 0)")
     parser.add_argument("--out", metavar="FOLDER", help="where the files go (default: runs/NAME)")
     parser.add_argument("--resume", action="store_true", help="go on with the run that is there")
-    parser.add_argument("--workers", type=_not_negative, default=0, help="threads that load batches")
+    parser.add_argument("--workers", type=not_negative, default=0, help="threads that load batches")
     parser.add_argument("--quiet", action="store_true", help="print nothing but the result")
-    _add_device(parser)
+    add_device(parser)
 
 
 def _add_evaluate(commands):
-    parser = _add(commands, "evaluate", _evaluate, "test a trained model on the test images")
+    parser = add_command(commands, "evaluate", _evaluate, "test a trained model on the test images")
     parser.add_argument("run", metavar="RUN", help="the folder of a run, or its name in runs/")
-    _add_device(parser)
+    add_device(parser)
 
 
 def _add_predict(commands):
-    parser = _add(commands, "predict", _predict, "tell what image files show")
+    parser = add_command(commands, "predict", _predict, "tell what image files show")
     parser.add_argument(
         "images", metavar="IMAGE", nargs="+", help="image files, dark on light or light on dark"
     )
@@ -274,20 +252,20 @@ def _add_predict(commands):
     parser.add_argument(
         "--labels", metavar="FILE", help="with --weights: the names of the classes, one a line"
     )
-    parser.add_argument("--top", type=_positive, help="how many classes to name (default: 3, with --model 5)")
-    _add_device(parser)
+    parser.add_argument("--top", type=positive, help="how many classes to name (default: 3, with --model 5)")
+    add_device(parser)
 
 
 def _add_summary(commands):
-    parser = _add(commands, "summary", _summary, "print the layers of a model")
+    parser = add_command(commands, "summary", _summary, "print the layers of a model")
     parser.add_argument("model", metavar="MODEL", help="the name of a model, for example lenet5")
-    parser.add_argument("--input", type=_shape, metavar="HxWxC", help="the shape of an image, as in 28x28x1")
-    parser.add_argument("--classes", type=_positive, help="how many classes the model tells apart")
-    _add_device(parser)
+    parser.add_argument("--input", type=shape, metavar="HxWxC", help="the shape of an image, as in 28x28x1")
+    parser.add_argument("--classes", type=positive, help="how many classes the model tells apart")
+    add_device(parser)
 
 
 def _add_report(commands):
-    parser = _add(commands, "report", _report, "compare documented figures with those obtained")
+    parser = add_command(commands, "report", _report, "compare documented figures with those obtained")
     parser.add_argument("folder", metavar="RUNS", nargs="?", default="runs", help="default: runs")
 
 
@@ -297,31 +275,3 @@ class _Version(argparse.Action):
 
         print(f"tinynet {tinynet.__version__}")
         parser.exit()
-
-
-def _positive(text):
-    return _at_least(1, text)
-
-
-def _not_negative(text):
-    return _at_least(0, text)
-
-
-def _at_least(least, text):
-    try:
-        number = int(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
-    if number < least:
-        raise argparse.ArgumentTypeError(f"{number} is less than {least}")
-    return number
-
-
-def _shape(text):
-    try:
-        shape = tuple(int(part) for part in text.lower().split("x"))
-    except ValueError:
-        shape = ()
-    if not shape or min(shape) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a shape such as 28x28x1")
-    return shape

@@ -81,3 +81,19 @@ def test_wrong_arguments_are_refused(corner_finder, tmp_path):
     found = exciting_patches(two, np.zeros((2, 8, 8, 2)), "0", [0])
     with pytest.raises(ShapeError, match=r"\(N, H, W, 1\) or \(N, H, W, 3\), not of shape \(2, 1, 1, 2\)"):
         exciting_patches_picture(tmp_path / "two.png", found)
+
+
+def test_patches_are_cut_out_of_what_people_see(corner_finder, rng):
+    images = rng.normal(size=(9, 8, 8, 1)).astype(np.float32)
+    colours = rng.random((9, 8, 8, 3))
+    (seen,) = exciting_patches(corner_finder, images, "0", [0], count=3)
+    (shown,) = exciting_patches(corner_finder, images, "0", [0], count=3, shown=colours)
+    np.testing.assert_array_equal(shown.positions, seen.positions)
+    for patch, number, (row, column) in zip(shown.patches, shown.images, shown.positions, strict=True):
+        inside = ~np.isnan(patch).any(axis=-1)
+        padded = np.pad(colours[number], ((1, 1), (1, 1), (0, 0)))
+        np.testing.assert_array_equal(
+            patch[inside], padded[row : row + 3, column : column + 3].astype(patch.dtype)[inside]
+        )
+    with pytest.raises(ShapeError, match=r"shown should have the N, H and W of images, \(9, 8, 8, 1\)"):
+        exciting_patches(corner_finder, images, "0", [0], shown=colours[:, :4])

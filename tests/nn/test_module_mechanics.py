@@ -175,6 +175,36 @@ def test_train_and_eval_reach_every_module():
     assert [module.training for _, module in model.named_modules()] == [False, False, True, True, True, True]
 
 
+def test_a_child_decides_about_its_own_mode():
+    class Fixed(nn.Sequential):
+        def train(self, mode=True):
+            return super().train(False)
+
+    model = nn.Sequential(nn.Dropout(0.5), nn.Sequential(Fixed(nn.Dropout(0.5)), nn.Dropout(0.5)))
+    assert model.train() is model
+    modes = {name: module.training for name, module in model.named_modules()}
+    assert modes == {"": True, "0": True, "1": True, "1.0": False, "1.0.0": False, "1.1": True}
+
+
+def test_modules_are_kept_in_inference_until_released(rng):
+    model = nn.Sequential(nn.Sequential(nn.BatchNorm1d(3), nn.Dropout(0.5)), nn.BatchNorm1d(3))
+    kept, free = model
+    assert kept.keep_in_inference() is kept
+    for _ in range(2):
+        model.train()
+        assert [module.training for module in model.modules()] == [True, False, False, False, True]
+        model.eval()
+    x, statistics = tn.tensor(rng.normal(3, 2, size=(8, 3))), kept[0].running_mean.numpy().copy()
+    model.train().to("float64")(x)
+    np.testing.assert_array_equal(kept[0].running_mean.numpy(), statistics)
+    assert abs(free.running_mean.numpy()).max() > 0.01
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    twin = copy.deepcopy(model)
+    kept.keep_in_inference(False)
+    assert all(module.training for module in model.train().modules())
+    assert not twin.train()[0][0].training
+
+
 def test_apply_visits_children_first():
     order = []
     model = network()

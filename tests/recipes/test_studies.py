@@ -1,13 +1,15 @@
 import csv
 import dataclasses
+import signal
 
 import pytest
 
 from small_data import small_photographs, use_small_data
-from tinynet import models, recipes
+from tinynet import models, optim, recipes
 from tinynet.data import CATS_DOGS_CLASSES, DataNotFoundError
 from tinynet.errors import ArgumentError, DataError
-from tinynet.recipes import calibration, depths, transfer
+from tinynet.recipes import calibration, depths, ensemble, transfer
+from tinynet.training.ensembles import EnsembleAccuracy
 
 
 def options(folder, **choice):
@@ -76,21 +78,82 @@ def test_a_study_is_not_resumed_with_other_settings(small_sets, two_depths):
         recipes.run(recipes.get("depths"), options(small_sets / "run", epochs=2, resume=True))
 
 
-def test_calibration_compares_eight_networks(small_sets, monkeypatch):
+@pytest.fixture
+def narrow(monkeypatch):
+    """Small networks in place of those of the calibration."""
+    worst = calibration.Kind(6, 8, True, 0.0)
     monkeypatch.setattr(calibration, "VALIDATION_IMAGES", 40)
-    monkeypatch.setattr(calibration, "WIDTH", 8)
+    monkeypatch.setattr(calibration, "WORST", worst)
+    monkeypatch.setattr(
+        calibration, "KINDS", (worst._replace(weight_decay=0.3), worst, worst._replace(depth=2))
+    )
+
+
+def test_calibration_compares_networks_that_differ_in_one_thing():
+    assert len(set(calibration.KINDS)) == 9
+    for field in calibration.Kind._fields:
+        others = [kind for kind in calibration.KINDS if kind != calibration.WORST]
+        worst = calibration.WORST._asdict()
+        assert any({**kind._asdict(), field: worst[field]} == worst for kind in others), field
+
+
+def test_calibration_scales_the_worst_network(small_sets, narrow):
     report = recipes.run(recipes.get("calibration"), options(small_sets / "run", epochs=3, seed=1))
     results = report["results"]
     assert results["changed_predictions"] == 0
     ratio = results["calibration_error_after"] / results["calibration_error_before"]
     assert results["calibration_error_ratio"] == pytest.approx(ratio)
+    assert 0 <= results["temperature_error"] < 0.01
     rows = list(csv.DictReader((small_sets / "run" / "calibration.csv").read_text().splitlines()))
-    assert len({(row["depth"], row["batch_norm"], row["weight_decay"]) for row in rows}) == 8
-    (worst,) = [
-        row for row in rows if (row["depth"], row["batch_norm"], row["weight_decay"]) == ("6", "True", "0.0")
-    ]
+    assert len(rows) == 3
+    worst = rows[1]
+    assert [worst[name] for name in calibration.Kind._fields] == ["6", "8", "True", "0.0"]
     assert float(worst["temperature"]) == results["temperature"] > 0
     assert float(worst["error_before"]) == results["calibration_error_before"]
+
+
+def test_calibration_draws_its_pictures(tmp_path, monkeypatch, narrow):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    use_small_data(monkeypatch)
+    recipes.run(recipes.get("calibration"), options(tmp_path))
+    for name in ("reliability.png", "calibration.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_ctrl_c_ends_a_whole_study(small_sets, narrow, monkeypatch):
+    step = optim.Optimizer.step
+
+    def step_and_interrupt(self):
+        step(self)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(optim.Optimizer, "step", step_and_interrupt)
+    report = recipes.run(recipes.get("calibration"), options(small_sets / "run"))
+    assert (report["status"], report["results"]) == ("interrupted", {})
+    assert not (small_sets / "run" / "calibration.csv").exists()
+
+
+def test_ensemble_asks_alone_and_together(small_sets, monkeypatch):
+    monkeypatch.setattr(ensemble, "MEMBERS", 2)
+    monkeypatch.setattr(ensemble, "AUGMENTATION", None)
+    report = recipes.run(recipes.get("ensemble"), options(small_sets / "run", epochs=3))
+    results = report["results"]
+    rows = list(csv.DictReader((small_sets / "run" / "ensemble.csv").read_text().splitlines()))
+    assert [row["network"] for row in rows] == ["1", "2", "together"]
+    one, ten = ([float(row[view]) for row in rows] for view in ensemble.VIEWS)
+    assert results["accuracy_of_a_member"] == pytest.approx(sum(one[:2]) / 2)
+    assert results["accuracy_of_the_ensemble"] == one[2]
+    assert results["accuracy_gained_by_the_ensemble"] == pytest.approx(one[2] - sum(one[:2]) / 2)
+    assert results["accuracy_of_the_ensemble_with_ten_crops"] == ten[2]
+    assert results["accuracy_gained_by_ten_crops"] == pytest.approx((sum(ten[:2]) - sum(one[:2])) / 2)
+
+
+def test_ensemble_draws_its_picture(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    monkeypatch.setattr(ensemble, "MEMBERS", 2)
+    found = [EnsembleAccuracy((0.5, 0.6), 0.65), EnsembleAccuracy((0.55, 0.6), 0.7)]
+    path = ensemble._draw(tmp_path / "ensemble.png", found)
+    assert path.read_bytes().startswith(b"\x89PNG")
 
 
 def test_transfer_compares_frozen_with_fine_tuned_layers(small_sets, monkeypatch):

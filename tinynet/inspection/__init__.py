@@ -13,6 +13,7 @@ from tinynet.inspection.pictures import prediction_grid
 from tinynet.inspection.receptive_fields import ReceptiveField, receptive_field, receptive_fields
 from tinynet.inspection.reliability import reliability_diagram
 from tinynet.inspection.weights import dense_product, dense_product_picture, weights_picture
+from tinynet.inspection.window_pictures import windows_picture
 from tinynet.nn.summary import summarize as summary
 
 __all__ = [
@@ -43,4 +44,5 @@ __all__ = [
     "summary",
     "usual_augmentations",
     "weights_picture",
+    "windows_picture",
 ]

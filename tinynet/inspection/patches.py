@@ -35,7 +35,7 @@ class ExcitingPatches:
     patches: np.ndarray
 
 
-def exciting_patches(model, images, layer, units, count=9, batch_size=64):
+def exciting_patches(model, images, layer, units, count=9, batch_size=64, shown=None):
     """For each of some units of a layer, the image patches for which its activation is the largest.
 
     Of each image only the position with the largest activation is considered. The patch is what the unit
@@ -48,18 +48,26 @@ def exciting_patches(model, images, layer, units, count=9, batch_size=64):
         units: the numbers of the units.
         count: how many patches there are for each unit.
         batch_size: how many images go through the model at once.
+        shown: (N, H, W, C'), what the patches are cut out of, where people are to see other numbers than the
+            model; None for the images themselves.
 
     Returns:
         A list of `ExcitingPatches`, one for each unit.
 
     Raises:
         UnknownNameError: there is no such layer.
-        ShapeError: images or outputs of the layer have another number of axes.
+        ShapeError: images or outputs of the layer have another number of axes, or `shown` another size.
         ArgumentError: there is no such unit, or the receptive field is not known.
     """
     images = np.asarray(images)
     if images.ndim != 4:
         raise ShapeError(f"exciting_patches: images should be (N, H, W, C), not of shape {images.shape}")
+    shown = images if shown is None else np.asarray(shown)
+    if shown.ndim != 4 or shown.shape[:3] != images.shape[:3]:
+        raise ShapeError(
+            f"exciting_patches: shown should have the N, H and W of images, {images.shape}, but its shape is "
+            f"{shown.shape}"
+        )
     field = receptive_field(model, images.shape[1:], layer)
     units = [int(unit) for unit in units]
     values, places = [], []
@@ -73,7 +81,7 @@ def exciting_patches(model, images, layer, units, count=9, batch_size=64):
     values, places = np.concatenate(values), np.concatenate(places)
     sizes = output.shape[1:-1]
     return [
-        _strongest(unit, values[:, index], places[:, index], sizes, images, field, count)
+        _strongest(unit, values[:, index], places[:, index], sizes, shown, field, count)
         for index, unit in enumerate(units)
     ]
 

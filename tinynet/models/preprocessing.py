@@ -38,10 +38,14 @@ class Preprocessing:
             DataError: the file is no image.
             MissingExtraError: Pillow isn't installed.
         """
+        return self(self.crop(path))
+
+    def crop(self, path):
+        """What the network sees of an image file: the pixels (size, size, 3), uint8; errors as in `read`."""
         enlarged = self.enlarged or self.size
         pixels = decode_image(path, name=str(path), size=(enlarged, enlarged), square=True)
         start = (enlarged - self.size) // 2
-        return self(pixels[start : start + self.size, start : start + self.size])
+        return pixels[start : start + self.size, start : start + self.size]
 
     def __call__(self, pixels):
         """Values of pixels, (..., H, W, 3) from 0 to 255, of any size → the same shape, float32.

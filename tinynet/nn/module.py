@@ -32,7 +32,8 @@ class Module:
     def __new__(cls, *_args, **_kwargs):
         # Done here, so that a subclass need not call super().__init__().
         self = super().__new__(cls)
-        vars(self).update(training=True, _buffers={}, _forward_hooks=[], _forward_pre_hooks=[])
+        vars(self).update(training=True, _is_kept_in_inference=False)
+        vars(self).update(_buffers={}, _forward_hooks=[], _forward_pre_hooks=[])
         return self
 
     def __setattr__(self, name, value):
@@ -160,14 +161,36 @@ class Module:
     # How it behaves
 
     def train(self, mode=True):
-        """Sets training behaviour (dropout, batch statistics) for this module and all below. Returns it."""
-        for module in self.modules():
-            module.training = bool(mode)
+        """Sets training behaviour (dropout, batch statistics) for this module and all below. Returns it.
+
+        Modules that `keep_in_inference` was called for stay as they are. Each child's own ``train`` is
+        called, so a subclass may decide about itself and what it holds.
+        """
+        self.training = bool(mode) and not self._is_kept_in_inference
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self):
         """Sets inference behaviour. Returns the module."""
         return self.train(False)
+
+    def keep_in_inference(self, kept=True):
+        """Puts this module and all below into inference, where `train` leaves them from now on.
+
+        So dropout lets everything through and batch norm uses its running statistics, and keeps them, while
+        the rest of the model trains. Parameters learn as before; see `freeze` for those.
+
+        Args:
+            kept: False lets the modules follow ``train`` again, from its next call on.
+
+        Returns:
+            The module.
+        """
+        for module in self.modules():
+            module._is_kept_in_inference = kept
+            module.training = module.training and not kept
+        return self
 
     def apply(self, function):
         """Calls ``function(module)`` for all modules, children first. Returns the module."""

@@ -11,6 +11,7 @@ from tinynet.recipes.cats_dogs import MOBILENET, VGG_16
 from tinynet.recipes.cifar import GOOGLENET, NIN, PLAIN_20, RESNET_20
 from tinynet.recipes.densenet import MNIST_DENSENET
 from tinynet.recipes.depths import DEPTHS
+from tinynet.recipes.ensemble import ENSEMBLE
 from tinynet.recipes.lenet5 import LENET5
 from tinynet.recipes.mnist import CONV, CONV5, DENSE_200, DENSE_1024
 from tinynet.recipes.options import Options
@@ -53,6 +54,7 @@ _RECIPES = {
         MOBILENET,
         TRANSFER,
         CALIBRATION,
+        ENSEMBLE,
     )
 }
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinynet.data import resize_bilinear
 
-__all__ = ["Framing", "frame_image"]
+__all__ = ["Framing", "frame_image", "light_ink"]
 
 # Paper is never evenly white: what differs from it by less than this share of the full contrast is paper.
 INK_THRESHOLD = 0.15
@@ -43,15 +43,18 @@ def frame_image(grey, framing, size):
         (height, width, 1), float32, from 0 to 1.
     """
     grey = _reduced(np.asarray(grey, dtype=np.float32), min(SURVEY_PIXELS, max(np.shape(grey))))
-    ink = _reduced(_crop(_ink(grey)), framing.size - 2 * framing.margin)
+    ink = _reduced(_crop(light_ink(grey)), framing.size - 2 * framing.margin)
     framed = np.zeros((framing.size, framing.size, 1), dtype=np.float32)
     top, left = (_start(ink.sum(axis=axis), framing.size) for axis in (1, 0))
     framed[top : top + ink.shape[0], left : left + ink.shape[1], 0] = ink
     return resize_bilinear(framed, size)
 
 
-def _ink(grey):
-    """0 where the ground is, up to 1 where the picture differs from it most."""
+def light_ink(grey):
+    """A picture (H, W) from 0 to 1 as light ink on a black ground, of the same shape.
+
+    0 where the ground is, the median of the edge, up to 1 where the picture differs from it most.
+    """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ground = np.median(edge)
     ink = ground - grey if ground > 0.5 else grey - ground

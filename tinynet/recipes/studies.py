@@ -30,6 +30,17 @@ class Work:
         if self.options.verbose:
             print(text, flush=True)
 
+    def fit(self, trainer, *data, **options):
+        """Trains in silence, with the settings of the study unless options say otherwise; see `Trainer.fit`.
+
+        Raises KeyboardInterrupt after Ctrl-C: a study must not go on with half-trained networks.
+        """
+        chosen = {name: self.settings[name] for name in ("epochs", "batch_size", "seed")}
+        history = trainer.fit(*data, verbose=0, workers=self.options.workers, **{**chosen, **options})
+        if history.interrupted:
+            raise KeyboardInterrupt
+        return history
+
 
 def run_study(study, options):
     """Conducts a study, on the default device. The default generator is seeded anew.

@@ -47,7 +47,7 @@ def _conduct(work):
         frozen = shallow.accuracy(last[tested], labels[tested])
         tail = _tail(model, shallow.network)
         samples = np.concatenate([middle[learnt], mirrored[learnt]])
-        trainer = _fine_tune(tail, samples, np.tile(labels[learnt], 2), work.settings)
+        trainer = _fine_tune(work, tail, samples, np.tile(labels[learnt], 2))
         tuned = trainer.evaluate(middle[tested], labels[tested])["accuracy"]
         work.say(f"fold {fold + 1}: frozen {frozen:.2%}, last blocks trained on {tuned:.2%}")
         rows.append((fold + 1, frozen, tuned))
@@ -85,12 +85,12 @@ def _tail(model, head):
     return tail
 
 
-def _fine_tune(tail, samples, labels, settings):
+def _fine_tune(work, tail, samples, labels):
     """Trains the tail on the features that it starts from. Returns its trainer."""
-    optimizer = optim.SGD(tail.parameters(), lr=settings["learning_rate"], momentum=0.9, weight_decay=1e-3)
+    rate = work.settings["learning_rate"]
+    optimizer = optim.SGD(tail.parameters(), lr=rate, momentum=0.9, weight_decay=1e-3)
     trainer = Trainer(tail, optimizer, F.cross_entropy, ["accuracy"])
-    options = {name: settings[name] for name in ("epochs", "batch_size", "seed")}
-    trainer.fit(samples, labels, verbose=0, **options)
+    work.fit(trainer, samples, labels)
     return trainer
 
 

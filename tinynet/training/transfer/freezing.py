@@ -10,9 +10,8 @@ def freeze(model, until=None):
 
     Frozen parameters get no gradient and don't move, and where all layers from the first one on are frozen
     nothing is recorded for the backward pass. Frozen layers behave as in inference, also in training: their
-    batch norms use and keep the running statistics, their dropout lets everything through. So they give
-    the same features for the same input always. That holds whenever `model` is called; a frozen layer that
-    is called by itself is in the mode that ``train()`` or ``eval()`` put it in.
+    batch norms use and keep the running statistics, their dropout lets everything through, see
+    `nn.Module.keep_in_inference`. So they give the same features for the same input always.
 
     Args:
         model: a module.
@@ -30,48 +29,18 @@ def freeze(model, until=None):
     if until is not None:
         find(f"layer of {type(model).__name__}", until, named)
     unfreeze(model)
-    frozen = _up_to(named, until or "")
-    for module in frozen:
-        for parameter in module.parameters(recurse=False):
-            parameter.requires_grad_(False)
-            parameter.grad = None
-    inner = [module for module in frozen if module is not model]
-    model.register_forward_pre_hook(_KeepInference(inner, whole=until is None or until == ""))
+    for module in _up_to(named, until or ""):
+        module.freeze().keep_in_inference()
     return model
 
 
 def unfreeze(model):
-    """Lets all parameters learn again and all layers follow ``train()``. Returns the model.
+    """Lets all parameters learn again and all layers follow ``train()``, from its next call on.
 
-    Layers that `freeze` put into inference are in the mode of the model from now on.
+    Returns:
+        The model.
     """
-    for hook in list(model._forward_pre_hooks):
-        if isinstance(hook, _KeepInference):
-            model._forward_pre_hooks.remove(hook)
-            hook.release(model)
-    return model.unfreeze()
-
-
-class _KeepInference:
-    """The hook of a partly frozen model that puts the frozen layers into inference before each forward.
-
-    ``model.train()`` puts every layer into training, whenever somebody calls it; a hook at the model
-    itself comes after that. Hooks at the layers would keep them from being computed together.
-    """
-
-    def __init__(self, modules, whole):
-        self.modules = modules
-        self.whole = whole
-
-    def __call__(self, model, _inputs):
-        for module in self.modules:
-            module.training = False
-        if self.whole:
-            model.training = False
-
-    def release(self, model):
-        for module in self.modules:
-            module.training = model.training
+    return model.keep_in_inference(False).unfreeze()
 
 
 def _up_to(named, last):
