@@ -122,30 +122,60 @@ def _verdict(report):
 def _evaluate(options):
     run = _open_run(options.run)
     scores = run.evaluate()
-    print(f"{run.folder}: {run.recipe.title}")
+    print(f"{run.folder}: {run.report['title']}")
     print(f"test images of {run.report['data']}: " + _listed(scores))
     return SUCCESS
 
 
 def _listed(scores):
     return ", ".join(
-        f"{name} {value:.2%}" if name == "accuracy" else f"{name} {value:.4f}"
+        f"{name} {value:.2%}" if "accuracy" in name else f"{name} {value:.4f}"
         for name, value in scores.items()
     )
 
 
 def _predict(options):
     if options.model is not None or options.weights is not None:
+        _refuse_word_options(options)
         return _predict_with_weights(options)
     import numpy as np
 
+    from tinynet import recipes
+
     run = _open_run(options.run or "lenet5")
+    if isinstance(run, recipes.WordRun):
+        return _read_words(run, options)
+    _refuse_word_options(options)
     images = np.stack([run.read_image(path) for path in options.images])
     for path, probabilities in zip(options.images, run.predict(images), strict=True):
         best = probabilities.argsort()[::-1][: options.top or 3]
         answers = "  ".join(f"{run.class_names[index]} {probabilities[index]:.1%}" for index in best)
         print(f"{path}: {answers}")
     return SUCCESS
+
+
+def _read_words(run, options):
+    if options.save is not None and len(options.images) > 1:
+        raise ArgumentError(f"predict: --save takes a single image, not {len(options.images)}")
+    words = None if options.words is None else run.word_list(options.words)
+    top = options.top or 1
+    # The best path is a single reading; a list of words has a width of its own by default.
+    beam = options.beam or (max(10, top) if top > 1 and words is None else None)
+    for path, image in [(path, run.read_image(path)) for path in options.images]:
+        readings = run.reader.read(image, beam=beam, words=words, top=top)
+        answers = [f"{text or '(nothing)'} {probability:.1%}" for text, probability in readings]
+        print(f"{path}: {'  '.join(answers) or '(no word of the list)'}")
+        if options.probabilities:
+            print(run.reader.steps_table(image))
+        if options.save is not None:
+            print(f"alignment in {run.reader.picture(options.save, image, ', '.join(answers[:1]))}")
+    return SUCCESS
+
+
+def _refuse_word_options(options):
+    for option in ("beam", "words", "probabilities", "save"):
+        if getattr(options, option):
+            raise ArgumentError(f"predict: --{option} is only for runs that read words")
 
 
 def _predict_with_weights(options):
@@ -169,7 +199,10 @@ def _open_run(name):
     from tinynet import recipes
 
     folder = Path(name) if Path(name).is_dir() else _folder_in_runs(name)
-    return recipes.Run(folder, recipes.get(recipes.read_report(folder)["recipe"]))
+    report = recipes.read_report(folder)
+    if recipes.reads_words(report):
+        return recipes.WordRun(folder)
+    return recipes.Run(folder, recipes.get(report["recipe"]))
 
 
 def _folder_in_runs(name):
@@ -274,7 +307,18 @@ def _add_predict(commands):
     parser.add_argument(
         "--labels", metavar="FILE", help="with --weights: the names of the classes, one a line"
     )
-    parser.add_argument("--top", type=_positive, help="how many classes to name (default: 3, with --model 5)")
+    parser.add_argument(
+        "--top",
+        type=_positive,
+        help="how many classes to name (default: 3, with --model 5), or how many readings of a word (1)",
+    )
+    words = parser.add_argument_group("for runs that read words")
+    words.add_argument("--beam", type=_positive, help="search with so many beginnings (default: best path)")
+    words.add_argument("--words", metavar="FILE", help="read only words of this list, one a line")
+    words.add_argument(
+        "--probabilities", action="store_true", help="print what the network says of each step"
+    )
+    words.add_argument("--save", metavar="PICTURE", help="draw image and alignment into this PNG file")
     _add_device(parser)
 
 
