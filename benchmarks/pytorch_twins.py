@@ -3,7 +3,9 @@
 import torch
 from torch import nn
 
-__all__ = ["lenet5", "mnist_convolutional", "resnet18", "vgg16"]
+from benchmarks.pytorch import as_in_pytorch
+
+__all__ = ["crnn", "lenet5", "mnist_convolutional", "resnet18", "vgg16"]
 
 
 def lenet5():
@@ -79,3 +81,33 @@ def resnet18(classes=10):
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.Linear(512, classes),
     )
+
+
+class _CRNN(nn.Module):
+    def __init__(self, classes, hidden):
+        super().__init__()
+        sizes = [(1, 64), (64, 128), (128, 256), (256, 256), (256, 512), (512, 512)]
+        for number, (inputs, outputs) in enumerate(sizes, start=1):
+            setattr(self, f"conv{number}", nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.conv7 = nn.Conv2d(512, 512, 2)
+        self.norm5, self.norm6 = nn.BatchNorm2d(512), nn.BatchNorm2d(512)
+        self.recurrent = nn.LSTM(512, hidden, num_layers=2, batch_first=True, bidirectional=True)
+        self.dense = nn.Linear(2 * hidden, classes)
+
+    def forward(self, x):
+        pool = nn.functional.max_pool2d
+        x = pool(torch.relu_(self.conv1(x)), 2)
+        x = pool(torch.relu_(self.conv2(x)), 2)
+        x = torch.relu_(self.conv3(x))
+        x = pool(torch.relu_(self.conv4(x)), (2, 1))
+        x = torch.relu_(self.norm5(self.conv5(x)))
+        x = pool(torch.relu_(self.norm6(self.conv6(x))), (2, 1))
+        x = torch.relu_(self.conv7(x)).squeeze(2).transpose(1, 2)
+        return self.dense(self.recurrent(x)[0])
+
+
+def crnn(weights, classes=63, hidden=128):
+    """`tinynet.models.CRNN` with these weights and statistics of ours, a dictionary of arrays."""
+    model = _CRNN(classes, hidden)
+    model.load_state_dict({name: as_in_pytorch(array) for name, array in weights.items()}, strict=False)
+    return model

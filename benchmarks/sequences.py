@@ -1,15 +1,18 @@
-"""Sequences: CTC and recurrent layers, forward and backward through the graph, as training runs them.
+"""Sequences: CTC and recurrent layers, forward and backward through the graph, and a CRNN's training step.
 
-python -m benchmarks.sequences [--rounds 7] [--only NAME] [--full]
+    python -m benchmarks.sequences [--rounds 7] [--only NAME] [--full]
+
+The training step is that of the documented network for reading words. PyTorch takes it in both of its memory
+formats, with its fused Adam.
 """
 
 import numpy as np
 
 import tinynet as tn
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
-from benchmarks.pytorch import torch
+from benchmarks.pytorch import channels_first, memory_formats, torch
 from tinynet import functional as F
-from tinynet import nn
+from tinynet import models, nn, optim
 
 __all__ = ["comparisons"]
 
@@ -22,10 +25,14 @@ TOLERANCE = 2e-3
 
 RECURRENT_TOLERANCE = 1e-4
 
+BATCH, COLUMNS, LONGEST_WORD = 16, 128, 10
+LEARNING_RATE = 1e-4
+
 
 def comparisons(full=False):
     """One comparison for each task."""
     tasks = [ctc(200, 64, 80, 40), ctc(31, 64, 63, 10), recurrent("LSTM", 100, 64, 128, 256)]
+    tasks.append(Comparison(f"CRNN, batch {BATCH}", "sequences", _training_steps, variant="training step"))
     if full:
         tasks += [recurrent("GRU", 100, 64, 128, 256), recurrent("RNN", 100, 64, 128, 256)]
         tasks.append(recurrent("LSTM", 100, 64, 128, 256, bidirectional=False))
@@ -120,6 +127,56 @@ def _layer(layer, x, gradient):
         return y, x.grad
 
     return run
+
+
+def _training_steps():
+    random = np.random.default_rng(0)
+    images = random.standard_normal((BATCH, 32, COLUMNS, 1), np.float32)
+    tn.manual_seed(0)
+    model = models.CRNN()
+    label_lengths = random.integers(3, LONGEST_WORD + 1, BATCH)
+    targets = random.integers(0, model.blank, (BATCH, LONGEST_WORD)), label_lengths
+    weights = {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
+    candidates = {OURS: _step_in_tinynet(model, images, *targets)}
+    for name, memory_format in memory_formats().items():
+        candidates[name] = _step_in_pytorch(weights, images, *targets, memory_format)
+    losses = {name: np.array([step().item()]) for name, step in candidates.items()}
+    check_agreement(losses, TOLERANCE)
+    return candidates
+
+
+def _step_in_tinynet(model, images, labels, label_lengths):
+    optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
+    images, labels, label_lengths = map(tn.tensor, (images, labels, label_lengths))
+
+    def step():
+        optimizer.zero_grad()
+        loss = model.loss(model(images), labels, target_lengths=label_lengths)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def _step_in_pytorch(weights, images, labels, label_lengths, memory_format):
+    from benchmarks import pytorch_twins
+
+    model = pytorch_twins.crnn(weights).to(memory_format=memory_format)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+    x = channels_first(images, memory_format)
+    labels, label_lengths = map(torch.from_numpy, (labels, label_lengths))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        scores = torch.log_softmax(model(x), 2).transpose(0, 1)
+        lengths = torch.full((BATCH,), len(scores))
+        loss = torch.nn.functional.ctc_loss(scores, labels, lengths, label_lengths, blank=scores.shape[2] - 1)
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
 
 
 if __name__ == "__main__":

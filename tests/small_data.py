@@ -39,6 +39,7 @@ def use_small_data(monkeypatch):
 
     loaders = {
         "digits": small_digits,
+        "digits-28": lambda: small_digits(size=28),
         "mnist": lambda: small_digits("mnist", 28),
         "fashion-mnist": lambda: small_digits("fashion-mnist", 28),
         "cifar10": partial(small_photographs, "cifar10", 32, CIFAR10_CLASSES),

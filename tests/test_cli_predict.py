@@ -86,6 +86,11 @@ def test_cifar_classes_have_names(cli, tmp_path, photos):
             "predict takes either --run, or --model and --weights together",
         ),
         (
+            "--model resnet8 --weights own.safetensors --beam 3",
+            2,
+            "predict: --beam is only for runs that read words",
+        ),
+        (
             "--model resnet9 --weights own.safetensors",
             2,
             "there is no model 'resnet9'; did you mean 'resnet8'?",

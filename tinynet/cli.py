@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinynet.commands.arguments import add_command, add_device, not_negative, positive, shape
 from tinynet.commands.inspect import add_inspect
+from tinynet.commands.predict import add_predict
 from tinynet.errors import ArgumentError, TinynetError
 
 __all__ = ["main"]
@@ -126,49 +127,16 @@ def _evaluate(options):
 
     run = open_run(options.run)
     scores = run.evaluate()
-    print(f"{run.folder}: {run.recipe.title}")
+    print(f"{run.folder}: {run.report['title']}")
     print(f"test images of {run.report['data']}: " + _listed(scores))
     return SUCCESS
 
 
 def _listed(scores):
     return ", ".join(
-        f"{name} {value:.2%}" if name == "accuracy" else f"{name} {value:.4f}"
+        f"{name} {value:.2%}" if "accuracy" in name else f"{name} {value:.4f}"
         for name, value in scores.items()
     )
-
-
-def _predict(options):
-    if options.model is not None or options.weights is not None:
-        return _predict_with_weights(options)
-    import numpy as np
-
-    from tinynet.commands.subjects import open_run
-
-    run = open_run(options.run or "lenet5")
-    images = np.stack([run.read_image(path) for path in options.images])
-    for path, probabilities in zip(options.images, run.predict(images), strict=True):
-        best = probabilities.argsort()[::-1][: options.top or 3]
-        answers = "  ".join(f"{run.class_names[index]} {probabilities[index]:.1%}" for index in best)
-        print(f"{path}: {answers}")
-    return SUCCESS
-
-
-def _predict_with_weights(options):
-    from tinynet import models
-    from tinynet.models.pretrained import read_class_names
-
-    if options.run is not None or options.model is None or options.weights is None:
-        raise ArgumentError("predict takes either --run, or --model and --weights together")
-    network = models.pretrained(options.model, options.weights)
-    predictions = network.predict(options.images)
-    classes = predictions.shape[1]
-    names = read_class_names(options.labels, classes) if options.labels else network.class_names(classes)
-    for path, probabilities in zip(options.images, predictions, strict=True):
-        print(f"{path}:")
-        for index in probabilities.argsort()[::-1][: options.top or 5]:
-            print(f"{probabilities[index]:8.1%}  {names[index]}")
-    return SUCCESS
 
 
 def _summary(options):
@@ -202,7 +170,7 @@ def _parser():
         _add_recipes,
         _add_train,
         _add_evaluate,
-        _add_predict,
+        add_predict,
         _add_summary,
         add_inspect,
         _add_report,
@@ -236,23 +204,6 @@ def _add_train(commands):
 def _add_evaluate(commands):
     parser = add_command(commands, "evaluate", _evaluate, "test a trained model on the test images")
     parser.add_argument("run", metavar="RUN", help="the folder of a run, or its name in runs/")
-    add_device(parser)
-
-
-def _add_predict(commands):
-    parser = add_command(commands, "predict", _predict, "tell what image files show")
-    parser.add_argument(
-        "images", metavar="IMAGE", nargs="+", help="image files, dark on light or light on dark"
-    )
-    parser.add_argument("--run", help="the folder of a run, or its name in runs/ (default: lenet5)")
-    parser.add_argument("--model", help="instead of a run: the name of a model, with --weights")
-    parser.add_argument(
-        "--weights", metavar="FILE", help="its weights: safetensors, npz, .pt, .th, .h5, tfjs"
-    )
-    parser.add_argument(
-        "--labels", metavar="FILE", help="with --weights: the names of the classes, one a line"
-    )
-    parser.add_argument("--top", type=positive, help="how many classes to name (default: 3, with --model 5)")
     add_device(parser)
 
 

@@ -42,6 +42,41 @@ def test_layers_of_pytorch(name, rng):
     np.testing.assert_allclose(ours.eval()(tn.tensor(x)).numpy(), expected, rtol=1e-5, atol=1e-5)
 
 
+# Square again, with as many inputs as hidden units and one gate.
+RECURRENT = {
+    "RNN": (5, 5),
+    "LSTM": (3, 5, 2),
+    "GRU": (5, 5, 2),
+    "RNNCell": (5, 5),
+    "LSTMCell": (3, 5),
+    "GRUCell": (3, 5),
+}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_layers_of_pytorch(name, rng):
+    torch = pytest.importorskip("torch", reason="parity with PyTorch needs torch")
+    torch.manual_seed(0)
+    is_cell = name.endswith("Cell")
+    options = {} if is_cell else {"bidirectional": True}
+    sizes = RECURRENT[name]
+    ours = nn.Sequential({"reader": getattr(nn, name)(*sizes, **options)})
+    theirs = getattr(torch.nn, name)(*sizes, **options, **({} if is_cell else {"batch_first": True}))
+    arrays = {f"rnn.{key}": tensor.numpy() for key, tensor in theirs.state_dict().items()}
+    assert ours.load_state_dict(translate(ours, arrays, "pytorch", {"rnn": "reader"})) == ([], [])
+    x = rng.normal(size=(2, sizes[0]) if is_cell else (2, 4, sizes[0])).astype(np.float32)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x))
+    found = ours.reader(tn.tensor(x))
+    if isinstance(expected, tuple):
+        found, expected = found[0], expected[0]
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-5, atol=1e-6)
+    # The same arrays under our own flag are taken as they are: matrices that aren't square must be refused.
+    if "LSTM" in name:
+        with pytest.raises(CheckpointError, match=r"weight_ih"):
+            ours.load_state_dict(translate(ours, arrays, "tinynet", {"rnn": "reader"}))
+
+
 def test_square_matrices_follow_the_declared_library_not_their_shape(rng):
     square = rng.normal(size=(4, 4)).astype(np.float32)
     layer = nn.Linear(4, 4, bias=False)

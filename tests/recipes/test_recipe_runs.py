@@ -10,6 +10,7 @@ from small_data import use_small_data
 from tinynet import recipes
 from tinynet.errors import ArgumentError, CheckpointError, DataError
 from tinynet.nn.serialization import load_tensors
+from tinynet.recipes import data as data_sets
 from tinynet.training import History
 
 FILES = {"model.safetensors", "checkpoint.safetensors", "history.csv", "report.json"}
@@ -56,6 +57,21 @@ def test_run_draws_pictures(tmp_path, monkeypatch):
     train("lenet5", tmp_path, epochs=1)
     for name in PICTURES:
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+
+
+def test_capsules_are_trained_by_their_own_loss_and_drawn(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+    use_small_data(monkeypatch)
+    report = train("capsnet", tmp_path, data="digits-28")
+    history = History.from_csv(tmp_path / "history.csv")
+    assert history["loss"][-1] < history["loss"][0]
+    assert 0 <= history["accuracy"][-1] <= 1
+    for name in PICTURES | {"reconstructions.png", "sweep.png", "routing.png"}:
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    run = recipes.Run(tmp_path, recipes.get("capsnet"))
+    assert run.evaluate()["loss"] == pytest.approx(report["results"]["test_loss"], rel=1e-5)
+    images = data_sets.load("digits-28").test.images
+    np.testing.assert_array_equal(run.predict(images), run.trainer.predict(images))
 
 
 def test_run_without_matplotlib_says_what_is_missing(small_sets, capsys):

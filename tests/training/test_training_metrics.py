@@ -1,11 +1,13 @@
 """Metrics against NumPy, streamed over batches."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 import tinynet as tn
+from tinynet import models
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.training import (
     Accuracy,
@@ -41,6 +43,30 @@ def test_accuracy_and_error_rate(scores, labels):
     assert streamed("error_rate", scores, labels) == pytest.approx(1 - expected)
     assert streamed("accuracy", scores, np.eye(12, dtype=np.float32)[labels]) == pytest.approx(expected)
     assert streamed("accuracy", scores, labels.astype(np.uint8)) == pytest.approx(expected)
+
+
+class ScoresAndMore(NamedTuple):
+    features: tn.Tensor
+    scores: tn.Tensor
+
+
+@pytest.mark.parametrize("name", ["accuracy", "error_rate", "top5_accuracy"])
+def test_an_output_that_holds_more_names_its_scores(name, scores, labels):
+    metric = resolve_metric(name)
+    metric.update(ScoresAndMore(tn.tensor(scores[:, :3]), tn.tensor(scores)), tn.tensor(labels))
+    assert metric.result() == streamed(name, scores, labels)
+
+
+def test_models_whose_training_output_holds_more_name_their_scores(rng, labels):
+    lengths, others = tn.tensor(rng.random((50, 12))), tn.tensor(rng.random((50, 12)))
+    outputs = (
+        models.CapsNetOutput(lengths, others, others),
+        models.WithAuxiliary(lengths, (others,)),
+    )
+    for output in outputs:
+        metric = Accuracy()
+        metric.update(output, tn.tensor(labels))
+        assert metric.result() == np.mean(lengths.numpy().argmax(axis=1) == labels)
 
 
 @pytest.mark.parametrize("k", [1, 3, 5, 12])

@@ -79,9 +79,12 @@ def structure(name, input_shape=None, num_classes=None):
 
 
 def open_run(name):
-    """The run in a folder, or of this name in ``runs/``."""
+    """The run in a folder, or of this name in ``runs/``: a `recipes.WordRun` if it reads words."""
     folder = Path(name) if Path(name).is_dir() else _folder_in_runs(name)
-    return recipes.Run(folder, recipes.get(recipes.read_report(folder)["recipe"]))
+    report = recipes.read_report(folder)
+    if recipes.reads_words(report):
+        return recipes.WordRun(folder)
+    return recipes.Run(folder, recipes.get(report["recipe"]))
 
 
 def _folder_in_runs(name):
@@ -113,6 +116,8 @@ def read_photograph(path, shorter_side=None, longest=None, mode="RGB"):
 
 
 def _subject_of_run(run):
+    if isinstance(run, recipes.WordRun):
+        raise ArgumentError(f"inspect: {run.folder.name} reads words and has no classes to look into")
     is_drawn = data_sets.framing(run.data_name) is not None
 
     def read_large(path, shorter_side):

@@ -5,12 +5,11 @@ import numpy as np
 from tinynet.autograd import as_tensor, no_grad
 from tinynet.errors import ArgumentError
 from tinynet.functional.capsules import composed_route
-from tinynet.inspection.mosaics import mosaic, mosaics_picture
 from tinynet.nn import RoutedCapsules
 from tinynet.nn.trial_run import undisturbed
 from tinynet.training.batches import Placement
 
-__all__ = ["capsule_sweep", "capsule_sweep_picture", "routing_coefficients"]
+__all__ = ["STEPS", "capsule_sweep", "reconstructions", "routing_coefficients"]
 
 STEPS = tuple(np.linspace(-0.25, 0.25, 11).tolist())  # as in figure 4 of the paper
 
@@ -81,12 +80,25 @@ def capsule_sweep(model, image, label=None, steps=STEPS):
     return drawn.reshape(size, len(steps), *drawn.shape[1:])
 
 
-def capsule_sweep_picture(path, model, image, label=None, steps=STEPS):
-    """Draws a `capsule_sweep`, a row for each number of the capsule, to a PNG file; returns its path.
+def reconstructions(model, images, labels=None, batch_size=256):
+    """What the decoder draws from the capsules of images.
 
-    Raises MissingExtraError when Matplotlib isn't installed.
+    Args:
+        model: a `CapsNet`.
+        images: (N, H, W, C), converted as `Trainer.predict` converts inputs.
+        labels: (N,), the classes whose capsules are drawn; the longest ones if None.
+        batch_size: how many images go through the model at once.
+
+    Returns:
+        A NumPy array (N, H, W, C).
     """
-    drawn = capsule_sweep(model, image, label, steps)
-    images = drawn.reshape(-1, *drawn.shape[2:])
-    images = images[..., 0] if images.shape[-1] == 1 else images
-    return mosaics_picture(path, [mosaic(images, len(steps))], inches=8.0)
+    place = Placement(model)
+    drawn = [np.empty((0, *model.input_shape), place.dtype)]
+    with undisturbed(model), no_grad():
+        model.eval()
+        for start in range(0, len(images), batch_size):
+            batch = slice(start, start + batch_size)
+            (x,) = place((np.asarray(images[batch]),))
+            chosen = None if labels is None else labels[batch]
+            drawn.append(model.reconstruct(model.capsules(x), chosen).numpy())
+    return np.concatenate(drawn)

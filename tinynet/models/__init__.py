@@ -3,7 +3,8 @@
     model = tn.models.create("lenet5", variant="classic")
     model.summary(model.input_shape)
 
-Every model takes images (N, H, W, C), of `input_shape` (H, W, C), and gives logits (N, num_classes).
+Every model takes images (N, H, W, C), of `input_shape` (H, W, C), and gives logits (N, num_classes); CRNN,
+which reads words, gives (N, T, num_classes).
 """
 
 import inspect
@@ -12,6 +13,7 @@ from tinynet.errors import ArgumentError
 from tinynet.models.alexnet import AlexNet
 from tinynet.models.auxiliary import WithAuxiliary, auxiliary_loss
 from tinynet.models.capsnet import CapsNet, CapsNetOutput
+from tinynet.models.crnn import CRNN
 from tinynet.models.densenet import DenseNet40, DenseNet121, MnistDenseNet
 from tinynet.models.googlenet import GoogLeNet
 from tinynet.models.inception_v3 import InceptionV3
@@ -39,6 +41,7 @@ from tinynet.models.squeezenet import SqueezeNet
 from tinynet.models.vgg import VGG16, VGG19
 
 __all__ = [
+    "CRNN",
     "VGG16",
     "VGG19",
     "AlexNet",
@@ -87,6 +90,7 @@ __all__ = [
 _MODELS = {
     "alexnet": AlexNet,
     "capsnet": CapsNet,
+    "crnn": CRNN,
     "densenet40": DenseNet40,
     "densenet121": DenseNet121,
     "googlenet": GoogLeNet,

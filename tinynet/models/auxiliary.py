@@ -25,6 +25,11 @@ class WithAuxiliary(NamedTuple):
     logits: Tensor
     auxiliary: tuple[Tensor, ...]
 
+    @property
+    def scores(self):
+        """What metrics read: the logits of the main head."""
+        return self.logits
+
 
 def auxiliary_loss(output, labels, weight=0.3, loss=F.cross_entropy):
     """loss(main) + weight · Σ loss(auxiliary), or loss(main) alone for an output without auxiliary logits.

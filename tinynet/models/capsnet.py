@@ -29,6 +29,11 @@ class CapsNetOutput(NamedTuple):
     capsules: Tensor
     images: Tensor
 
+    @property
+    def scores(self):
+        """What metrics read: the lengths."""
+        return self.lengths
+
 
 class CapsNet(nn.Module):
     """A convolution, primary capsules, one routed capsule for each class: 8,215,568 parameters for MNIST.

@@ -3,6 +3,7 @@
 Source: Trask, Hill, Reed, Rae, Dyer & Blunsom, "Neural arithmetic logic units", 2018.
 """
 
+from collections.abc import Callable
 from math import prod
 
 from tinynet import functional as F
@@ -31,6 +32,9 @@ class NAC(Module):
     Trask et al., 2018, section 3.
     """
 
+    # How x and a weight are multiplied; layers that hold weights for many models replace it.
+    product: Callable = staticmethod(F.linear)
+
     def __init__(self, in_features, out_features, *, generator=None):
         self.in_features = count(self, "in_features", in_features)
         self.out_features = count(self, "out_features", out_features)
@@ -45,7 +49,7 @@ class NAC(Module):
         return F.tanh(self.weight_hat) * F.sigmoid(self.mask_hat)
 
     def forward(self, x):
-        return F.linear(x, self.weight)
+        return self.product(x, self.weight)
 
     def multiply_adds(self, input_shape, output_shape):
         """Multiplications with a following addition, for arrays of these shapes."""
@@ -83,10 +87,10 @@ class NALU(Module):
         )
 
     def forward(self, x):
-        weight = self.accumulator.weight
-        added = F.linear(x, weight)
-        multiplied = F.exp(F.linear(F.log(F.abs(x) + self.epsilon), weight))
-        gate = F.sigmoid(F.linear(x, self.gate))
+        weight, product = self.accumulator.weight, self.accumulator.product
+        added = product(x, weight)
+        multiplied = F.exp(product(F.log(F.abs(x) + self.epsilon), weight))
+        gate = F.sigmoid(product(x, self.gate))
         return gate * added + (1 - gate) * multiplied
 
     def multiply_adds(self, input_shape, output_shape):

@@ -11,10 +11,12 @@ depthwise convolution       (*kernel, 1, in · m)    (in · m, 1, *kernel)   (*k
 transposed convolution      (*kernel, out, in)      (in, out, *kernel)     (*kernel, out, in)
 dense                       (in, out)               (out, in)              (in, out)
 dense, behind a flattening  rows in the order HWC   columns in CHW         rows in HWC
+recurrent                   (in, gates · out)       (gates · out, in)
 ==========================  ======================  =====================  =======================
 
-In convolutions of g groups it is in / g, in transposed ones out / g. Everything else has one axis, or the
-same axes everywhere.
+In convolutions of g groups it is in / g, in transposed ones out / g. Recurrent layers have the names and the
+order of gates of PyTorch; those of Keras are not known here. Everything else has one axis, or the same axes
+everywhere.
 """
 
 import re
@@ -24,6 +26,8 @@ import numpy as np
 from tinynet.errors import ArgumentError
 from tinynet.nn.convolution import _Convolution, _ConvTranspose
 from tinynet.nn.linear import Linear
+from tinynet.nn.recurrent import _Recurrent
+from tinynet.nn.recurrent_cells import _Cell
 
 __all__ = ["LIBRARIES", "convert_layout", "our_name", "translate"]
 
@@ -71,7 +75,7 @@ def translate(model, arrays, library, modules=None, flattened=None):
             continue
         path = path if modules is None else modules.get(path, path)
         owner = owners.get(path)
-        if owner is not None and leaf == "weight":
+        if owner is not None and leaf.partition("_")[0] == "weight":
             array = convert_layout(owner, array, library, (flattened or {}).get(path))
         translated[f"{path}.{leaf}" if path else leaf] = array
     return translated
@@ -103,6 +107,8 @@ def convert_layout(layer, array, library, flattened=None):
         return _convolution_weight(layer, array, library)
     if isinstance(layer, Linear):
         return _dense_weight(array, library, flattened)
+    if isinstance(layer, (_Recurrent, _Cell)) and library == "pytorch" and array.ndim == 2:
+        return array.T
     return array
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from tinynet.autograd import Tensor, enable_grad, no_grad
 from tinynet.errors import ArgumentError
 from tinynet.nn.chaining import fusion
+from tinynet.nn.recurrent import _Recurrent
 from tinynet.nn.trial_run import undisturbed, zeros_for
 
 __all__ = ["LayerSummary", "Summary", "summarize"]
@@ -188,6 +189,8 @@ class _Recorder:
     def __call__(self, module, inputs, output):
         if any(True for _ in module.children()):
             return
+        if isinstance(module, _Recurrent):
+            output = output[0]  # the others are states, which have no batch axis in front
         outputs = [part for part in _parts(output) if isinstance(part, Tensor)]
         if self.batch_size == 0 and any(part.shape[:1] != (0,) for part in outputs):
             raise ArgumentError(f"summarize: {type(module).__name__} does not keep the batch axis in front")

@@ -4,11 +4,13 @@ report = tn.recipes.run(tn.recipes.get("lenet5"))
 """
 
 from tinynet.models.registry import find
-from tinynet.recipes import experiment
+from tinynet.recipes import arithmetic, experiment
 from tinynet.recipes.base import Figure, Pixels, Recipe, Settings, Study
 from tinynet.recipes.calibration import CALIBRATION
+from tinynet.recipes.capsnet import CAPSNET
 from tinynet.recipes.cats_dogs import MOBILENET, VGG_16
 from tinynet.recipes.cifar import GOOGLENET, NIN, PLAIN_20, RESNET_20
+from tinynet.recipes.crnn import CRNN
 from tinynet.recipes.densenet import MNIST_DENSENET
 from tinynet.recipes.depths import DEPTHS
 from tinynet.recipes.ensemble import ENSEMBLE
@@ -19,6 +21,7 @@ from tinynet.recipes.report import find_reports, read_report
 from tinynet.recipes.runs import Run
 from tinynet.recipes.studies import Work, run_study
 from tinynet.recipes.transfer import TRANSFER
+from tinynet.recipes.word_runs import WordRun, reads_words
 
 __all__ = [
     "Figure",
@@ -28,11 +31,13 @@ __all__ = [
     "Run",
     "Settings",
     "Study",
+    "WordRun",
     "Work",
     "available",
     "find_reports",
     "get",
     "read_report",
+    "reads_words",
     "run",
 ]
 
@@ -45,6 +50,7 @@ _RECIPES = {
         CONV,
         CONV5,
         MNIST_DENSENET,
+        CAPSNET,
         NIN,
         GOOGLENET,
         RESNET_20,
@@ -55,6 +61,12 @@ _RECIPES = {
         TRANSFER,
         CALIBRATION,
         ENSEMBLE,
+        arithmetic.IDENTITY,
+        arithmetic.ARITHMETIC,
+        arithmetic.COUNTING,
+        arithmetic.SPOKEN_NUMBERS,
+        arithmetic.TIMEKEEPING,
+        CRNN,
     )
 }
 

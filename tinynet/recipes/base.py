@@ -1,12 +1,13 @@
 """What recipes and studies are: documented experiments, complete enough to be run by their names."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 import numpy as np
 
 from tinynet import functional as F
+from tinynet.autograd import Tensor
 
 __all__ = ["Documented", "Figure", "Pixels", "Recipe", "Settings", "Study"]
 
@@ -72,6 +73,11 @@ class Pixels:
         return images
 
 
+def softmax_of_scores(scores):
+    """The probabilities that logits (N, classes) stand for, as an array of that shape."""
+    return F.softmax(Tensor(scores)).numpy()
+
+
 @dataclass(frozen=True)
 class Settings:
     """How long and how fast to train; see `tinynet.training.Trainer.fit`."""
@@ -122,13 +128,18 @@ class Recipe(Documented):
         optimizer: ``optimizer(parameters, learning_rate)``.
         schedule: ``schedule(optimizer, learning_rate, total_steps)``, stepped after every batch; None
             keeps the rate as it is.
-        loss: ``loss(output, labels)``; in training the output may hold more than the logits.
+        loss: ``loss(output, labels)``; in training the output may hold more than the scores. None takes the
+            model's own method of that name.
+        probabilities: ``probabilities(scores)``, arrays (N, classes) both: from what the network gives in
+            inference to what people are shown.
         regularizer: ``regularizer(model)``, a penalty that is added to the loss of every batch; or None.
         pixels: what the network is given for the pixels of an image.
         augmentation: ``augmentation(image, rng)``, applied anew to each training image in every epoch, see
             `tinynet.data`; or None.
         shuffle: whether every pass over the training images takes them in another order.
         steps_per_epoch: how many batches an epoch has; None takes one pass over the training images.
+        pictures: what is drawn of the trained network besides the usual pictures: a mapping from the names of
+            files to ``draw(path, model, images, labels)``, which is given the test images as the network is.
         validation_images: how many of the training images are set aside to validate on. With 0 the test
             images serve for that, as in most of the documents; nothing is chosen by them.
         full: the same experiment at the documented size, where that is more than two cores do in minutes;
@@ -138,12 +149,14 @@ class Recipe(Documented):
     model: Callable
     optimizer: Callable
     schedule: Callable | None = None
-    loss: Callable = F.cross_entropy
+    loss: Callable | None = F.cross_entropy
+    probabilities: Callable = softmax_of_scores
     regularizer: Callable | None = None
     pixels: Pixels = Pixels()
     augmentation: Callable | None = None
     shuffle: bool = True
     steps_per_epoch: int | None = None
+    pictures: Mapping[str, Callable] = field(default_factory=dict)
     validation_images: int = 0
     full: Optional["Recipe"] = None
 
@@ -151,6 +164,10 @@ class Recipe(Documented):
     def may_be_prolonged(self):
         """Whether a run of more epochs begins like one of fewer, so that it can be resumed with more."""
         return self.schedule is None
+
+    def loss_of(self, model):
+        """``loss(output, labels)`` for a model that this recipe made."""
+        return model.loss if self.loss is None else self.loss
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ __all__ = ["available", "framing", "hold_out", "load", "prepare"]
 
 _LOADERS = {
     "digits": lambda: load_digits(size=32),
+    "digits-28": lambda: load_digits(size=28),
     "mnist": load_mnist,
     "fashion-mnist": load_fashion_mnist,
     "cifar10": load_cifar10,
@@ -31,6 +32,7 @@ _LOADERS = {
 
 _FRAMINGS = {
     "digits": Framing(size=8),
+    "digits-28": Framing(size=8),
     "mnist": Framing(size=28, margin=4),
     "fashion-mnist": Framing(size=28),
 }
@@ -45,8 +47,8 @@ def load(name):
     """Loads a data set.
 
     Args:
-        name: one of `available()`; ``digits`` is enlarged to 32 × 32 pixels, ``cats-dogs`` is
-            reduced to 50 × 50, ``cats-dogs-96`` to 96 × 96.
+        name: one of `available()`; ``digits`` is enlarged to 32 × 32 pixels, ``digits-28``
+            to 28 × 28, ``cats-dogs`` is reduced to 50 × 50, ``cats-dogs-96`` to 96 × 96.
 
     Returns:
         `ImageData` with float32 images, pixels from 0 to 1.

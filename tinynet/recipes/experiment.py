@@ -23,8 +23,8 @@ def run(recipe, options):
     """Trains what a recipe describes, on the default device, and writes the files of the run.
 
     The folder then holds ``model.safetensors``, ``checkpoint.safetensors``, ``history.csv``,
-    ``report.json``, and, where Matplotlib is installed, ``curves.png``, ``predictions.png`` and
-    ``confusion.png``. The default generator is seeded anew.
+    ``report.json``, and, where Matplotlib is installed, ``curves.png``, ``predictions.png``,
+    ``confusion.png`` and the recipe's own pictures. The default generator is seeded anew.
 
     Args:
         recipe: a `Recipe`.
@@ -72,7 +72,7 @@ class _Experiment:
         return Trainer(
             self.model,
             optimizer,
-            self.recipe.loss,
+            self.recipe.loss_of(self.model),
             metrics=["accuracy"],
             schedule=schedule,
             schedule_every="batch",
@@ -121,7 +121,7 @@ class _Experiment:
     def _clear(self):
         """Removes what an earlier run left behind, which a crash would leave beside the new files."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in (CHECKPOINT, MODEL, HISTORY, reports.FILE_NAME, *PICTURES):
+        for name in (CHECKPOINT, MODEL, HISTORY, reports.FILE_NAME, *PICTURES, *self.recipe.pictures):
             (self.folder / name).unlink(missing_ok=True)
 
     def finish(self, history):
@@ -155,21 +155,23 @@ class _Experiment:
         try:
             history.plot(self.folder / PICTURES[0])
             self._draw_predictions()
+            for name, draw in self.recipe.pictures.items():
+                draw(self.folder / name, self.model, *self.test)
         except MissingExtraError as error:
             if self.options.verbose:
                 print(f"no pictures: {error}")
 
     def _draw_predictions(self):
         images, labels = self.test
-        logits = self.trainer.predict(images)
+        scores = self.trainer.predict(images)
         names = self.data.class_names
         shown = slice(PREDICTIONS_SHOWN)
         inspection.prediction_grid(
             self.folder / PICTURES[1],
             self.data.test.images[shown],
-            tn.functional.softmax(tn.tensor(logits[shown])).numpy(),
+            self.recipe.probabilities(scores[shown]),
             labels[shown],
             names,
         )
-        matrix = inspection.confusion_matrix(labels, logits.argmax(axis=1), len(names))
+        matrix = inspection.confusion_matrix(labels, scores.argmax(axis=1), len(names))
         inspection.confusion_picture(self.folder / PICTURES[2], matrix, names)

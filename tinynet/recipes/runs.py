@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-import tinynet as tn
 from tinynet.data.decoding import decode_image
 from tinynet.errors import DataError
 from tinynet.recipes import data as data_sets
@@ -53,7 +52,7 @@ class Run:
         self.model = recipe.model(self.input_shape, len(self.class_names))
         self.model.load(self.folder / MODEL)
         self.trainer = Trainer(
-            self.model, loss=recipe.loss, metrics=["accuracy"], regularizer=recipe.regularizer
+            self.model, loss=recipe.loss_of(self.model), metrics=["accuracy"], regularizer=recipe.regularizer
         )
 
     def evaluate(self):
@@ -70,8 +69,7 @@ class Run:
         Returns:
             (N, classes), float32.
         """
-        logits = self.trainer.predict(self.recipe.pixels.prepare(images))
-        return tn.functional.softmax(tn.tensor(logits)).numpy()
+        return self.recipe.probabilities(self.trainer.predict(self.recipe.pixels.prepare(images)))
 
     def read_image(self, path):
         """An image file of any kind and size, made like the images that the model was trained on.

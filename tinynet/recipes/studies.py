@@ -1,7 +1,7 @@
 """How a study is conducted, from its settings to the report in its folder."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import tinynet as tn
@@ -19,11 +19,13 @@ class Work:
         folder: where its files go; it exists.
         settings: a dictionary with full, data, epochs, batch_size, learning_rate and seed.
         options: the `Options` that it was started with.
+        details: what else the report shall hold, to be filled by the study.
     """
 
     folder: Path
     settings: dict
     options: Options
+    details: dict = field(default_factory=dict)
 
     def say(self, text):
         """Prints a line, unless the caller wants silence."""
@@ -66,6 +68,7 @@ def run_study(study, options):
         results, status = study.conduct(work), "finished"
     except KeyboardInterrupt:
         results, status = {}, "interrupted"
-    report = reports.make_report(study, settings, status, results, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    report = reports.make_report(study, settings, status, results, seconds, **work.details)
     reports.write_report(folder, report)
     return report

@@ -49,6 +49,11 @@ class WordList:
                 self._ends_word.append(False)
         self._ends_word[node] = True
 
+    @property
+    def beginnings(self):
+        """How many beginnings the words have, whole words and the empty beginning included."""
+        return len(self._following)
+
     def following(self, node):
         """The labels that may follow, as a list."""
         labels = list(self._following[node])

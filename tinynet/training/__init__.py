@@ -27,12 +27,14 @@ from tinynet.training.metrics import (
 from tinynet.training.penalties import L2Penalty
 from tinynet.training.progress import Progress
 from tinynet.training.trainer import Trainer
+from tinynet.training.word_metrics import CharacterErrorRate, WordAccuracy
 
 __all__ = [
     "Accuracy",
     "BinaryAccuracy",
     "CSVLog",
     "Callback",
+    "CharacterErrorRate",
     "Checkpoint",
     "EarlyStopping",
     "Ensemble",
@@ -51,6 +53,7 @@ __all__ = [
     "TenCrop",
     "TopKAccuracy",
     "Trainer",
+    "WordAccuracy",
     "available_metrics",
     "ensemble_accuracy",
     "load_checkpoint",

@@ -1,6 +1,9 @@
 """Metrics: what is measured besides the loss, gathered batch by batch as a sum and a count.
 
 A metric is given to the trainer by name, as a `Metric`, or as a callable.
+
+Metrics of classes read scores (..., C), one for each class. A model whose output in training holds more than
+these, for its loss, names them: its output has an attribute ``scores``.
 """
 
 import copy
@@ -280,8 +283,7 @@ def _array(value):
 
 def _scores_and_labels(metric, output, target):
     """Scores (..., C) and integer labels (...) as arrays."""
-    # A classifier with auxiliary heads gives its logits in company; they are what it will be asked for.
-    scores, labels = _array(getattr(output, "logits", output)), _array(target)
+    scores, labels = _array(getattr(output, "scores", output)), _array(target)
     if labels.ndim and labels.shape == scores.shape:
         labels = labels.argmax(axis=-1)
     if not scores.ndim or labels.shape != scores.shape[:-1]:

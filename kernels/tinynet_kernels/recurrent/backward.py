@@ -3,7 +3,7 @@
 See `tinynet_kernels.recurrent.forward`, whose order of sequences and cut into tasks are used here as well.
 """
 
-import numpy as np
+from typing import NamedTuple
 
 from tinynet_kernels.compile import inner
 from tinynet_kernels.recurrent.cells import gru_step_backward, lstm_step_backward, rnn_step_backward
@@ -13,10 +13,12 @@ from tinynet_kernels.recurrent.work import (
     RELU,
     active_rows,
     aligned,
+    initial_place,
     pack_transposed,
     padded,
-    position,
+    place,
     strips,
+    task_of,
 )
 from tinynet_kernels.simd.memory import add_run, copy_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
@@ -29,87 +31,143 @@ __all__ = ["run_backward"]
 _DEPTH = 256  # of the sum over gates and units that is added at once: a strip of it stays in the cache
 
 
+class Arrays(NamedTuple):
+    """The addresses of what a backward pass reads and, from `gp` on, of what it writes."""
+
+    gy: int
+    y: int
+    gates: int
+    cells: int
+    weight: int
+    h: int
+    c: int
+    gp: int
+    gproduct: int
+    before: int
+    gh: int
+    gc: int
+
+
+class Gradients(NamedTuple):
+    """The work memory of a task, a row for each sequence: those by state and cell, and those by the gates."""
+
+    gh: int
+    gc: int
+    state_row: int
+    gz: int
+    gz_row: int
+
+
 @inner
 def run_backward(zero, arguments, index):
     """One task, see `tasks.run`."""
-    kind, band, gates, sequences, steps, directions, hidden, most_rows, blocks = arguments[:9]
-    gy, y, kept_gates, kept_cells, weight, h_start, c_start = arguments[9:16]
-    order_address, lengths_address, gp, gproduct, before, gh_start, gc_start = arguments[16:23]
-    size = element_bytes(zero)
-    width = WIDTH_BYTES // size
-    state_bytes, depth = hidden * size, gates * hidden
-    segments = 4 if kind == GRU else gates
-    order = view(np.int64(0), order_address, sequences)
-    lengths = view(np.int64(0), lengths_address, sequences)
-    direction, first = index // blocks, index % blocks * most_rows
-    rows = min(most_rows, sequences - first)
-
-    packed = new_matrix(zero, strips(zero, hidden) * depth + 1, width)
-    strip_base = aligned(packed.ctypes.data)
-    pack_transposed(zero, weight + direction * depth * state_bytes, gates, hidden, strip_base)
+    task = task_of(arguments, index)
+    gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc = arguments[11:23]
+    arrays = Arrays(gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc)
+    size, hidden, rows = element_bytes(zero), task.hidden, task.rows
+    depth = task.gates * hidden
+    packed = new_matrix(zero, strips(zero, hidden) * depth + 1, WIDTH_BYTES // size)
+    weight_strips = aligned(packed.ctypes.data)
+    first_weight = weight + task.direction * depth * hidden * size
+    pack_transposed(zero, first_weight, task.gates, hidden, weight_strips)
     states = new_matrix(zero, 2 * rows + 1, padded(zero, hidden))
-    gh, state_row = aligned(states.ctypes.data), states.strides[0]
-    gc = gh + rows * state_row
-    gradients = new_matrix(zero, rows + 1, padded(zero, segments * hidden))
-    gz, gz_row = aligned(gradients.ctypes.data), gradients.strides[0]
-    for r in range(rows):
-        start = (direction * sequences + order[first + r]) * state_bytes
-        copy_run(zero, gh_start + start, gh + r * state_row, hidden)
-        if kind == LSTM:
-            copy_run(zero, gc_start + start, gc + r * state_row, hidden)
-
-    for step in range(steps - 1, -1, -1):
-        active = active_rows(lengths, order, first, rows, step)
-        for r in range(active):
-            sequence = order[first + r]
-            time = lengths[sequence] - 1 - step if direction else step
-            place = position(sequence, time, steps, direction, directions)
-            earlier = position(sequence, time + 1 if direction else time - 1, steps, direction, directions)
-            start = (direction * sequences + sequence) * state_bytes
-            h_before = h_start + start if step == 0 else y + earlier * state_bytes
-            c_before = c_start + start if step == 0 else kept_cells + earlier * state_bytes
-            copy_run(zero, h_before, before + place * state_bytes, hidden)
-            add_run(zero, gy + place * state_bytes, gh + r * state_row, hidden)
-            target = gz + r * gz_row
-            if kind == LSTM:
-                _lstm(
-                    *(zero, kept_gates + place * 4 * state_bytes, kept_cells + place * state_bytes, c_before),
-                    *(gh + r * state_row, gc + r * state_row, target, hidden),
-                )
-            elif kind == GRU:
-                _gru(zero, kept_gates + place * 4 * state_bytes, h_before, gh + r * state_row, target, hidden)
-            else:
-                arrays = view(zero, gh + r * state_row, hidden), view(zero, y + place * state_bytes, hidden)
-                rnn_step_backward(arrays[0], arrays[1], view(zero, target, hidden), kind == RELU)
-            copy_run(zero, target, gp + place * depth * size, depth)
-            if kind == GRU:
-                copy_run(zero, target, gproduct + place * depth * size, depth)
-                copy_run(zero, target + 3 * state_bytes, gp + (place * depth + 2 * hidden) * size, hidden)
-        for k in range(0, depth, _DEPTH):
-            for n in range(0, hidden, width):
-                strip = strip_base + (n // width * depth + k) * WIDTH_BYTES
-                call_band(
-                    band,
-                    gz + k * size,
-                    gz_row,
-                    size,
-                    strip,
-                    WIDTH_BYTES,
-                    min(_DEPTH, depth - k),
-                    gh + n * size,
-                    state_row,
-                    active,
-                    min(width, hidden - n),
-                    ADD if k > 0 or kind == GRU else 0,
-                )
-    for r in range(rows):
-        start = (direction * sequences + order[first + r]) * state_bytes
-        copy_run(zero, gh + r * state_row, gh_start + start, hidden)
-        if kind == LSTM:
-            copy_run(zero, gc + r * state_row, gc_start + start, hidden)
+    gates_memory = new_matrix(zero, rows + 1, padded(zero, task.segments * hidden))
+    start, state_row = aligned(states.ctypes.data), states.strides[0]
+    gz, gz_row = aligned(gates_memory.ctypes.data), gates_memory.strides[0]
+    gradients = Gradients(start, start + rows * state_row, state_row, gz, gz_row)
+    _copy_states(zero, task, arrays, gradients, False)
+    for step in range(task.steps - 1, -1, -1):
+        active = active_rows(task, step)
+        for row in range(active):
+            _differentiate(zero, task, arrays, gradients, row, step)
+        _multiply_by_weight(zero, task, active, gradients, weight_strips)
+    _copy_states(zero, task, arrays, gradients, True)
     keep_alive(packed)
     keep_alive(states)
-    keep_alive(gradients)
+    keep_alive(gates_memory)
+
+
+@inner
+def _copy_states(zero, task, arrays, gradients, is_end):
+    """Copies the gradients by the states at the end to the work memory, or those at the beginning from it."""
+    state_bytes = task.hidden * element_bytes(zero)
+    for row in range(task.rows):
+        outside, inside = initial_place(task, row) * state_bytes, row * gradients.state_row
+        h_source, h_target = arrays.gh + outside, gradients.gh + inside
+        c_source, c_target = arrays.gc + outside, gradients.gc + inside
+        if is_end:
+            h_source, h_target = h_target, h_source
+            c_source, c_target = c_target, c_source
+        copy_run(zero, h_source, h_target, task.hidden)
+        if task.kind == LSTM:
+            copy_run(zero, c_source, c_target, task.hidden)
+
+
+@inner
+def _differentiate(zero, task, arrays, gradients, row, step):
+    """The gradients by the gates of one step of one sequence, and the state before it, which they meet."""
+    hidden, state_bytes = task.hidden, task.hidden * element_bytes(zero)
+    here = place(task, row, step) * state_bytes
+    if step == 0:
+        start = initial_place(task, row) * state_bytes
+        h_before, c_before = arrays.h + start, arrays.c + start
+    else:
+        earlier = place(task, row, step - 1) * state_bytes
+        h_before, c_before = arrays.y + earlier, arrays.cells + earlier
+    gh = gradients.gh + row * gradients.state_row
+    gc = gradients.gc + row * gradients.state_row
+    gz = gradients.gz + row * gradients.gz_row
+    copy_run(zero, h_before, arrays.before + here, hidden)
+    add_run(zero, arrays.gy + here, gh, hidden)
+    if task.kind == LSTM:
+        _lstm(zero, arrays.gates + 4 * here, arrays.cells + here, c_before, gh, gc, gz, hidden)
+    elif task.kind == GRU:
+        _gru(zero, arrays.gates + 4 * here, h_before, gh, gz, hidden)
+    else:
+        _rnn(zero, arrays.y + here, gh, gz, hidden, task.kind == RELU)
+    _keep_gradients(zero, task, gz, arrays.gp + task.gates * here, arrays.gproduct + task.gates * here)
+
+
+@inner
+def _keep_gradients(zero, task, gz, gp, gproduct):
+    """Copies the gradients of a step to those by the input terms and, for a GRU, by the product."""
+    hidden, depth = task.hidden, task.gates * task.hidden
+    candidate = 2 * hidden * element_bytes(zero)
+    if task.kind == GRU:
+        copy_run(zero, gz, gproduct, depth)
+        copy_run(zero, gz, gp, 2 * hidden)
+        copy_run(zero, gz + 3 * hidden * element_bytes(zero), gp + candidate, hidden)
+    else:
+        copy_run(zero, gz, gp, depth)
+
+
+@inner
+def _multiply_by_weight(zero, task, active, gradients, weight_strips):
+    """Sets gh to the gradients by the states before; a GRU's have another part, which passes the gates by."""
+    size = element_bytes(zero)
+    width = WIDTH_BYTES // size
+    depth = task.gates * task.hidden
+    for k in range(0, depth, _DEPTH):
+        for n in range(0, task.hidden, width):
+            call_band(
+                task.band,
+                gradients.gz + k * size,
+                gradients.gz_row,
+                size,
+                weight_strips + (n // width * depth + k) * WIDTH_BYTES,
+                WIDTH_BYTES,
+                min(_DEPTH, depth - k),
+                gradients.gh + n * size,
+                gradients.state_row,
+                active,
+                min(width, task.hidden - n),
+                ADD if k > 0 or task.kind == GRU else 0,
+            )
+
+
+@inner
+def _rnn(zero, output, gh, gz, hidden, is_relu):
+    rnn_step_backward(view(zero, gh, hidden), view(zero, output, hidden), view(zero, gz, hidden), is_relu)
 
 
 @inner

@@ -60,7 +60,7 @@ def _forward(kind, p, weight, h, lengths, c=None, bias=None, keep=False):
     gates = new((*y.shape[:3], 4 * hidden), p.dtype) if keep else None
     cells = new(y.shape, p.dtype) if keep and kind == LSTM else None
     order, count, sizes = _tasks(kind, y, lengths)
-    arrays = (p, weight, bias, h, c, order, lengths, y, h_end, c_end, gates, cells)
+    arrays = (order, lengths, p, weight, bias, h, c, y, h_end, c_end, gates, cells)
     if y.size:
         run(run_forward, y.dtype, count, (*sizes, *map(_address, arrays)))
     return y, h_end, gates, c_end, cells
@@ -76,7 +76,7 @@ def _backward(kind, gy, gh, y, weight, h, lengths, gates=None, cells=None, c=Non
     gproduct = new(gp.shape, y.dtype) if kind == GRU else gp
     before = new(y.shape, y.dtype)
     order, count, sizes = _tasks(kind, y, lengths)
-    arrays = (gy, y, gates, cells, weight, h, c, order, lengths, gp, gproduct, before, gh, gc)
+    arrays = (order, lengths, gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc)
     if y.size:
         run(run_backward, y.dtype, count, (*sizes, *map(_address, arrays)))
     return gp, gproduct, _weight_gradient(before, gproduct), gh, gc

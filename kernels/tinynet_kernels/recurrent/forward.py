@@ -5,8 +5,6 @@ strips as a register tile reads them, the states of its sequences, and the terms
 Its sequences are ordered by falling length, so that those which still have a step are the first ones.
 """
 
-import numpy as np
-
 from tinynet_kernels.compile import inner
 from tinynet_kernels.recurrent.cells import gru_step, lstm_step, rnn_step
 from tinynet_kernels.recurrent.work import (
@@ -15,10 +13,12 @@ from tinynet_kernels.recurrent.work import (
     RELU,
     active_rows,
     aligned,
+    initial_place,
     pack_columns,
     padded,
-    position,
+    place,
     strips,
+    task_of,
 )
 from tinynet_kernels.simd.memory import add_run, copy_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
@@ -36,99 +36,105 @@ _CANDIDATE, _RESET_PART = 2, 3  # of the GRU, the terms that the reset gate scal
 @inner
 def run_forward(zero, arguments, index):
     """One task, see `tasks.run`."""
-    kind, band, gates, sequences, steps, directions, hidden, most_rows, blocks = arguments[:9]
-    p, weight, bias, h_start, c_start, order_address, lengths_address = arguments[9:16]
-    y, h_end, c_end, kept_gates, kept_cells = arguments[16:21]
-    size = element_bytes(zero)
+    task = task_of(arguments, index)
+    p, weight, bias, h_start, c_start, y, h_end, c_end, kept_gates, kept_cells = arguments[11:21]
+    size, hidden, rows = element_bytes(zero), task.hidden, task.rows
     width = WIDTH_BYTES // size
-    state_bytes = hidden * size
-    order = view(np.int64(0), order_address, sequences)
-    lengths = view(np.int64(0), lengths_address, sequences)
-    direction, first = index // blocks, index % blocks * most_rows
-    rows = min(most_rows, sequences - first)
-    segments = 4 if kind == GRU else gates  # per unit, of the terms and of what is kept
-
-    packed = new_matrix(zero, gates * strips(zero, hidden) * hidden + 1, width)
-    strip_base = aligned(packed.ctypes.data)
-    pack_columns(zero, weight + direction * hidden * gates * state_bytes, gates, hidden, strip_base)
+    packed = new_matrix(zero, task.gates * strips(zero, hidden) * hidden + 1, width)
+    weight_strips = aligned(packed.ctypes.data)
+    direction_bytes = hidden * task.gates * hidden * size
+    pack_columns(zero, weight + task.direction * direction_bytes, task.gates, hidden, weight_strips)
     states = new_matrix(zero, 3 * rows + 1, padded(zero, hidden))
     state_row = states.strides[0]
     h, h_next = aligned(states.ctypes.data), aligned(states.ctypes.data) + rows * state_row
     c = h + 2 * rows * state_row
     chunk = min(_STRIPS_AT_ONCE, strips(zero, hidden)) * width
-    terms = new_matrix(zero, rows + 1, padded(zero, segments * chunk))
+    terms = new_matrix(zero, rows + 1, padded(zero, task.segments * chunk))
     z, z_row, segment_bytes = aligned(terms.ctypes.data), terms.strides[0], chunk * size
-    for r in range(rows):
-        start = (direction * sequences + order[first + r]) * state_bytes
-        copy_run(zero, h_start + start, h + r * state_row, hidden)
-        if kind == LSTM:
-            copy_run(zero, c_start + start, c + r * state_row, hidden)
+    for row in range(rows):
+        _copy_state(zero, task, row, 0, h_start, c_start, h + row * state_row, c + row * state_row)
 
-    for step in range(steps):
-        active = active_rows(lengths, order, first, rows, step)
+    for step in range(task.steps):
+        active = active_rows(task, step)
         for column in range(0, hidden, chunk):
-            count = min(chunk, hidden - column)
-            for r in range(active):
-                sequence = order[first + r]
-                time = lengths[sequence] - 1 - step if direction else step
-                place = position(sequence, time, steps, direction, directions)
-                source = p + place * gates * state_bytes + column * size
-                extra = bias + direction * gates * state_bytes + column * size
-                target = z + r * z_row
-                for gate in range(gates):
-                    copy_run(zero, source + gate * state_bytes, target + gate * segment_bytes, count)
-                    if kind == GRU:
-                        if gate == _CANDIDATE:
-                            copy_run(
-                                zero, extra + gate * state_bytes, target + _RESET_PART * segment_bytes, count
-                            )
-                        else:
-                            add_run(zero, extra + gate * state_bytes, target + gate * segment_bytes, count)
-            for gate in range(gates):
-                segment = _RESET_PART if kind == GRU and gate == _CANDIDATE else gate
-                for n in range(0, count, width):
-                    strip = gate * strips(zero, hidden) + (column + n) // width
-                    call_band(
-                        band,
-                        h,
-                        state_row,
-                        size,
-                        strip_base + strip * hidden * WIDTH_BYTES,
-                        WIDTH_BYTES,
-                        hidden,
-                        z + segment * segment_bytes + n * size,
-                        z_row,
-                        active,
-                        min(width, count - n),
-                        ADD,
-                    )
-            for r in range(active):
-                sequence = order[first + r]
-                time = lengths[sequence] - 1 - step if direction else step
-                place = position(sequence, time, steps, direction, directions)
-                offset = r * state_row + column * size
+            count, offset = min(chunk, hidden - column), column * size
+            _take_terms(zero, task, step, active, p + offset, bias + offset, z, z_row, segment_bytes, count)
+            _add_products(
+                zero, task, active, h, state_row, weight_strips, column, z, z_row, segment_bytes, count
+            )
+            for row in range(active):
+                units, here = row * state_row + offset, place(task, row, step) * hidden * size
+                z_now, gates = z + row * z_row, kept_gates + task.segments * here + offset
                 _apply_gates(
-                    zero, kind, z + r * z_row, segment_bytes, h + offset, c + offset, h_next + offset, count
+                    zero, task.kind, z_now, segment_bytes, h + units, c + units, h_next + units, count
                 )
-                copy_run(zero, h_next + offset, y + place * state_bytes + column * size, count)
+                copy_run(zero, h_next + units, y + here + offset, count)
                 if kept_gates:
-                    target = kept_gates + place * segments * state_bytes + column * size
-                    for segment in range(segments):
-                        source = z + r * z_row + segment * segment_bytes
-                        copy_run(zero, source, target + segment * state_bytes, count)
+                    _copy_segments(zero, task.segments, z_now, segment_bytes, gates, hidden * size, count)
                 if kept_cells:
-                    copy_run(zero, c + offset, kept_cells + place * state_bytes + column * size, count)
-        for r in range(active):
-            sequence = order[first + r]
-            if step == lengths[sequence] - 1:
-                end = (direction * sequences + sequence) * state_bytes
-                copy_run(zero, h_next + r * state_row, h_end + end, hidden)
-                if kind == LSTM:
-                    copy_run(zero, c + r * state_row, c_end + end, hidden)
+                    copy_run(zero, c + units, kept_cells + here + offset, count)
+        for row in range(active_rows(task, step + 1), active):
+            _copy_state(zero, task, row, 1, h_next + row * state_row, c + row * state_row, h_end, c_end)
         h, h_next = h_next, h
     keep_alive(packed)
     keep_alive(states)
     keep_alive(terms)
+
+
+@inner
+def _copy_state(zero, task, row, is_end, h_source, c_source, h_target, c_target):
+    """The state of a sequence from all states at the beginning, or to those at the end."""
+    all_states = initial_place(task, row) * task.hidden * element_bytes(zero)
+    source, target = (0, all_states) if is_end else (all_states, 0)
+    copy_run(zero, h_source + source, h_target + target, task.hidden)
+    if task.kind == LSTM:
+        copy_run(zero, c_source + source, c_target + target, task.hidden)
+
+
+@inner
+def _take_terms(zero, task, step, active, p, bias, z, z_row, segment_bytes, count):
+    """Sets z to the input terms of `count` units; those of a GRU also to the bias of the product."""
+    state_bytes = task.hidden * element_bytes(zero)
+    bias += task.direction * task.gates * state_bytes
+    for row in range(active):
+        source, target = p + place(task, row, step) * task.gates * state_bytes, z + row * z_row
+        _copy_segments(zero, task.gates, source, state_bytes, target, segment_bytes, count)
+        if task.kind == GRU:
+            for gate in range(_CANDIDATE):
+                add_run(zero, bias + gate * state_bytes, target + gate * segment_bytes, count)
+            copy_run(zero, bias + _CANDIDATE * state_bytes, target + _RESET_PART * segment_bytes, count)
+
+
+@inner
+def _copy_segments(zero, segments, source, source_step, target, target_step, count):
+    """Copies `count` elements of every segment, each of which is some bytes behind the one before."""
+    for segment in range(segments):
+        copy_run(zero, source + segment * source_step, target + segment * target_step, count)
+
+
+@inner
+def _add_products(zero, task, active, h, state_row, weight_strips, column, z, z_row, segment_bytes, count):
+    """Adds to z the products of the states with `count` columns of each gate's weight."""
+    size = element_bytes(zero)
+    width = WIDTH_BYTES // size
+    for gate in range(task.gates):
+        segment = _RESET_PART if task.kind == GRU and gate == _CANDIDATE else gate
+        for n in range(0, count, width):
+            strip = gate * strips(zero, task.hidden) + (column + n) // width
+            call_band(
+                task.band,
+                h,
+                state_row,
+                size,
+                weight_strips + strip * task.hidden * WIDTH_BYTES,
+                WIDTH_BYTES,
+                task.hidden,
+                z + segment * segment_bytes + n * size,
+                z_row,
+                active,
+                min(width, count - n),
+                ADD,
+            )
 
 
 @inner

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tinynet_kernels.memory import empty
 from tinynet_kernels.simd.vectors import VECTOR_BYTES, WIDTH_BYTES
 
 __all__ = ["Blocks", "aligned_empty"]
@@ -64,6 +65,6 @@ class Blocks(NamedTuple):
 def aligned_empty(shape, dtype):
     """A new array, its elements undefined, no vector of which crosses the border of a cache line."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.empty(size + VECTOR_BYTES, np.uint8)
+    memory = empty(size + VECTOR_BYTES, np.uint8)
     start = -memory.ctypes.data % VECTOR_BYTES
     return memory[start : start + size].view(dtype).reshape(shape)
