@@ -75,6 +75,14 @@ def test_without_shuffling_batches_become_wider(words):
     assert widths == sorted(widths) and len(set(widths)) == 6
 
 
+def test_the_first_epoch_may_go_from_narrow_to_wide(words):
+    batches = loader(words, shuffle=True, narrow_first=True)
+    widths = [[np.array(WIDTHS)[indices].max() for indices in batches.indices(epoch)] for epoch in range(2)]
+    assert widths[0] == sorted(widths[0]) and widths[1] != sorted(widths[1])
+    # Among images of one bucket the order is another one.
+    assert any(sorted(indices.tolist()) != indices.tolist() for indices in batches.indices(0))
+
+
 def test_batches_follow_from_seed_and_epoch(words):
     def order(seed, epoch):
         return [batch.tolist() for batch in loader(words, shuffle=True, seed=seed).indices(epoch)]

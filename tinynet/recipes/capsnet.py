@@ -62,7 +62,7 @@ CAPSNET = replace(
     _REDUCED,
     full=replace(
         _REDUCED,
-        settings={"mnist": Settings(epochs=3, batch_size=32, learning_rate=1e-3)},
+        settings={"mnist": Settings(epochs=2, batch_size=32, learning_rate=1e-3)},
         figures=_figures(8_215_568, "Implementing Capsule Network in Keras, its layers counted"),
         model=model_named("capsnet"),
     ),
