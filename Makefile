@@ -1,5 +1,6 @@
 # make train    trains LeNet-5 on the embedded handwritten digits
 # make test     runs the whole test suite
+# make test-gpu runs the tests that need a GPU, on it
 # make bench    measures the engine, side by side with PyTorch where it is installed
 # make bench-engines    measures it side by side with other engines in Python, which it installs apart (Python 3.11)
 # make lint     checks style, types and the layering of the packages
@@ -11,7 +12,7 @@ ENGINES_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 ENGINES := $(VENV)/engines
 
-.PHONY: train test bench bench-engines lint clean
+.PHONY: train test test-gpu bench bench-engines lint clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.train
@@ -19,6 +20,10 @@ train: $(VENV)/.train
 
 test: $(VENV)/.test
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto  # a process a core is enough
+
+test-gpu: $(VENV)/.test-gpu
+	$(BIN)/python -c 'import tinynet as tn; tn.device("cuda").check_available()'
+	$(BIN)/python -m pytest -m gpu
 
 bench: $(VENV)/.train
 	$(BIN)/python -m benchmarks $(BENCH)  # for example BENCH='--full', BENCH='--only lenet'
@@ -43,6 +48,10 @@ $(VENV)/.train: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.test: $(VENV)/.train
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[data,plot,test]'
+	@touch $@
+
+$(VENV)/.test-gpu: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[data,plot,test,gpu]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.train

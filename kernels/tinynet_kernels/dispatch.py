@@ -7,9 +7,11 @@ from contextvars import ContextVar
 
 import numpy as np
 
-__all__ = ["TAKES", "Family", "array_module", "is_strict", "pinned"]
+__all__ = ["FLOATS", "TAKES", "Family", "array_module", "is_strict", "pinned"]
 
-TAKES = ("reference", "cpu", "strict", "fast")
+TAKES = ("reference", "cpu", "gpu", "strict", "fast")
+
+FLOATS = ("float16", "float32", "float64")
 
 _FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
@@ -37,6 +39,7 @@ def pinned(take):
     * ``"reference"``: the definition in NumPy or CuPy.
     * ``"cpu"``: the compiled kernels, which refuse, with a TypeError, the arrays that they do not serve,
       instead of leaving them to the reference.
+    * ``"gpu"``: likewise, for the CUDA kernels.
     * ``"fast"``: as without pinning, the compiled kernels where they serve, by their fastest methods.
     * ``"strict"``: the same without the methods that round more than a plain sum of products does. There is
       one, Winograd's F(4, 3), see `tinynet_kernels.conv.plan`.
@@ -65,31 +68,59 @@ class Family:
 
     Args:
         package: the name of the family's package, which holds one module per take.
+        gpu: the names of the dtypes that the ``gpu`` take serves, if there is one.
     """
 
-    __slots__ = ("_modules", "_package")
+    __slots__ = ("_gpu_dtypes", "_modules", "_package")
 
-    def __init__(self, package):
+    def __init__(self, package, gpu=()):
         self._package = package
         self._modules = {}
+        self._gpu_dtypes = tuple(map(np.dtype, gpu))
 
     def take(self, *arrays):
         """The module that serves `arrays`, which are all the floating-point arguments of one call."""
         name = _pinned_take.get()
-        if name == "cpu" and not _is_served_by_cpu(arrays):
-            found = ", ".join(f"{type(array).__module__} {array.dtype}" for array in arrays)
-            raise TypeError(
-                f"{self._package}: the cpu take serves NumPy arrays that are all float32 or all float64, "
-                f"not {found}"
-            )
         if name != "reference":
-            name = "cpu" if _is_served_by_cpu(arrays) else "reference"
+            is_for_cpu = name != "gpu" and _is_served_by_cpu(arrays)
+            name = "cpu" if is_for_cpu else self._serving(name, arrays)
         return self._modules.get(name) or self._load(name)
+
+    def _serving(self, pinned_name, arrays):
+        """The take for arrays that the cpu take doesn't serve, or not if another is pinned."""
+        if pinned_name != "cpu" and self._is_served_by_gpu(arrays, pinned_name == "gpu"):
+            return "gpu"
+        if pinned_name not in ("cpu", "gpu"):
+            return "reference"
+        found = ", ".join(f"{type(array).__module__} {array.dtype}" for array in arrays)
+        if pinned_name == "cpu":
+            serves = "NumPy arrays that are all float32 or all float64"
+        elif self._gpu_dtypes:
+            serves = f"CuPy arrays of one dtype among ({', '.join(map(str, self._gpu_dtypes))})"
+        else:
+            serves = "nothing, since this family has no CUDA kernels"
+        raise TypeError(f"{self._package}: the {pinned_name} take serves {serves}, not {found}")
+
+    def _is_served_by_gpu(self, arrays, is_pinned):
+        dtype = arrays[0].dtype
+        if dtype not in self._gpu_dtypes or any(array.dtype != dtype for array in arrays):
+            return False
+        # Tests run the CUDA kernels on NumPy arrays. Whoever doesn't ask for it gets the CPU's for these.
+        if not is_pinned and any(isinstance(array, np.ndarray) for array in arrays):
+            return False
+        serves = _cuda_backend().serves
+        return all(map(serves, arrays))
 
     def _load(self, name):
         module = importlib.import_module(f"{self._package}.{name}")
         self._modules[name] = module
         return module
+
+
+def _cuda_backend():
+    from tinynet_kernels.cuda.launching import backend  # on first use: who has no GPU needs none of it
+
+    return backend()
 
 
 def _is_served_by_cpu(arrays):

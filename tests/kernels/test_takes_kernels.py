@@ -1,5 +1,7 @@
 """How a take is chosen, what is imported when, threads, and the compiled code on disk."""
 
+import importlib.util
+import inspect
 import os
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from tinynet_kernels import (
     activation,
     conv,
     ctc,
+    cuda,
     dropout,
     joining,
     matmul,
@@ -65,6 +68,25 @@ def test_every_function_has_both_takes_and_a_docstring(family):
         assert all(callable(getattr(take, name)) for take in takes)
 
 
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
+def test_the_gpu_take_has_the_functions_of_the_reference(family):
+    if importlib.util.find_spec(f"{family.__name__}.gpu") is None:
+        pytest.skip("this family has no CUDA kernels")
+    reference, gpu = (importlib.import_module(f"{family.__name__}.{take}") for take in ("reference", "gpu"))
+    for name in set(family.__all__) & set(vars(reference)):
+        assert inspect.signature(getattr(gpu, name)) == inspect.signature(getattr(reference, name)), name
+    x = np.ones(1, np.float32)
+    with cuda.installed(AcceptingBackend()), pinned("gpu"):
+        assert family._family.take(x) is gpu
+
+
+class AcceptingBackend:
+    """Takes every array for one of the device."""
+
+    def serves(self, array):
+        return True
+
+
 @pytest.mark.parametrize(
     ("array", "take"),
     [
@@ -86,9 +108,11 @@ def test_mixed_dtypes_use_the_reference():
 
 
 def test_pinned_names_are_checked():
-    with pytest.raises(ValueError) as error, pinned("gpu"):
+    with pytest.raises(ValueError) as error, pinned("tpu"):
         pass
-    assert str(error.value) == "pinned: there is no take 'gpu'; choose one of reference, cpu, strict, fast"
+    assert (
+        str(error.value) == "pinned: there is no take 'tpu'; choose one of reference, cpu, gpu, strict, fast"
+    )
 
 
 def test_pinned_cpu_refuses_what_it_does_not_serve():
@@ -98,6 +122,20 @@ def test_pinned_cpu_refuses_what_it_does_not_serve():
         "tinynet_kernels.softmax: the cpu take serves NumPy arrays that are all float32 or all float64, "
         "not numpy float16"
     )
+
+
+def test_pinned_gpu_refuses_what_it_does_not_serve():
+    with pytest.raises(TypeError) as error, pinned("gpu"):
+        softmax.softmax(np.ones((1, 2), np.float32))
+    assert str(error.value) == (
+        "tinynet_kernels.softmax: the gpu take serves CuPy arrays of one dtype among (float16, float32, "
+        "float64), not numpy float32"
+    )
+
+
+def test_pinned_gpu_refuses_families_without_cuda_kernels():
+    with pytest.raises(TypeError, match="the gpu take serves nothing, since this family has no CUDA kernels"):
+        Family("tinynet_kernels.softmax")._serving("gpu", (np.ones(1),))
 
 
 def test_pinned_nests_and_ends_and_belongs_to_its_thread():

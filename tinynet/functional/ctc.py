@@ -193,6 +193,6 @@ def _padded(operation, labels, lengths):
             f"{labels.size}, but are {lengths.tolist()}"
         )
     xp = array_module(labels)
-    rows = xp.zeros((len(lengths), int(lengths.max(initial=0))), np.int64)
+    rows = xp.zeros((len(lengths), int(lengths.max()) if lengths.size else 0), np.int64)
     rows[xp.arange(rows.shape[1]) < lengths[:, None]] = labels
     return rows

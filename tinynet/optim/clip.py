@@ -68,7 +68,7 @@ def _gradient_arrays(parameters):
 def _norm_of_array(array, p):
     xp = array_module(array)
     if p == math.inf:
-        return float(xp.abs(array).max(initial=0))
+        return float(xp.abs(array).max()) if array.size else 0.0
     with np.errstate(over="ignore"):
         norm = _norm_as_defined(xp, array, p)
     if norm == math.inf:

@@ -4,7 +4,7 @@ Rectifier, sigmoid and tanh need nothing but their output y to find the gradient
 the activation need not be kept. The others take x.
 """
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = [
     "add_relu",
@@ -28,7 +28,7 @@ __all__ = [
     "tanh_backward",
 ]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def relu(x):

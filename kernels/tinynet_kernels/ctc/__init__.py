@@ -16,13 +16,13 @@ Source: A. Graves, S. Fernández, F. Gomez and J. Schmidhuber, "Connectionist te
 labelling unsegmented sequence data with recurrent neural networks" (2006), section 4.
 """
 
-from tinynet_kernels.dispatch import Family, array_module
+from tinynet_kernels.dispatch import FLOATS, Family, array_module
 
 __all__ = ["losses", "losses_and_gradient"]
 
 IMPOSSIBLE = -1e30  # log-probabilities below are taken for −∞, such as those of masks
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def losses(x, targets, input_lengths, target_lengths, blank, is_logits):
@@ -43,10 +43,12 @@ def losses(x, targets, input_lengths, target_lengths, blank, is_logits):
     Raises:
         TypeError: targets or lengths are not integers.
         ValueError: the shapes disagree, a length is out of range, or a label is no class or the blank; the
-            message names the first.
+            message names the first. The CUDA kernel, which would have to wait for the lengths and labels,
+            makes the losses of such rows NaN instead, and their gradients.
     """
     _check("losses", x, targets, input_lengths, target_lengths, blank)
     take = _family.take(x)
+    _check_values("losses", take, x, targets, input_lengths, target_lengths, blank)
     return take.losses(x, targets, input_lengths, target_lengths, blank, is_logits)
 
 
@@ -63,6 +65,7 @@ def losses_and_gradient(x, targets, input_lengths, target_lengths, blank, is_log
             f"{x.shape[:1]}"
         )
     take = _family.take(x, weights)
+    _check_values("losses_and_gradient", take, x, targets, input_lengths, target_lengths, blank)
     return take.losses_and_gradient(x, targets, input_lengths, target_lengths, blank, is_logits, weights)
 
 
@@ -78,22 +81,31 @@ def _check(function, x, targets, input_lengths, target_lengths, blank):
         raise ValueError(
             f"ctc.{function}: blank is {blank}, but the {x.shape[2]} classes are 0 … {x.shape[2] - 1}"
         )
-    limits = (
-        ("input_lengths", input_lengths, x.shape[1]),
-        ("target_lengths", target_lengths, targets.shape[1]),
-    )
-    for name, lengths, most in limits:
-        _check_lengths(function, name, lengths, x.shape, most)
+    _check_integers(function, "targets", targets)
+    for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+        _check_integers(function, name, lengths)
+        if lengths.shape != x.shape[:1]:
+            raise ValueError(
+                f"ctc.{function}: {name} have shape {lengths.shape}, but x (shape {x.shape}) needs "
+                f"{x.shape[:1]}"
+            )
+
+
+def _check_integers(function, name, array):
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"ctc.{function}: {name} must be integers, not {array.dtype}")
+
+
+def _check_values(function, take, x, targets, input_lengths, target_lengths, blank):
+    """Looks at the lengths and labels, unless the take marks what is wrong by itself."""
+    if getattr(take, "marks_wrong_values", False):
+        return
+    _check_lengths(function, "input_lengths", input_lengths, x.shape[1])
+    _check_lengths(function, "target_lengths", target_lengths, targets.shape[1])
     _check_labels(function, targets, target_lengths, x.shape[2], blank)
 
 
-def _check_lengths(function, name, lengths, shape, most):
-    if lengths.dtype.kind not in "iu":
-        raise TypeError(f"ctc.{function}: {name} must be integers, not {lengths.dtype}")
-    if lengths.shape != shape[:1]:
-        raise ValueError(
-            f"ctc.{function}: {name} have shape {lengths.shape}, but x (shape {shape}) needs {shape[:1]}"
-        )
+def _check_lengths(function, name, lengths, most):
     is_wrong = (lengths < 0) | (lengths > most)
     if is_wrong.any():
         row = int(is_wrong.argmax())
@@ -101,8 +113,6 @@ def _check_lengths(function, name, lengths, shape, most):
 
 
 def _check_labels(function, targets, target_lengths, classes, blank):
-    if targets.dtype.kind not in "iu":
-        raise TypeError(f"ctc.{function}: targets must be integers, not {targets.dtype}")
     xp = array_module(targets)
     counts = xp.arange(targets.shape[1]) < target_lengths[:, None]
     is_wrong = counts & ((targets < 0) | (targets >= classes) | (targets == blank))

@@ -11,11 +11,11 @@ Sources: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks fro
 Moraes, Dror & Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011).
 """
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = ["backward", "forward", "keep_mask"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def keep_mask(like, shape, key, p):

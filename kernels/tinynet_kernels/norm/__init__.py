@@ -6,11 +6,11 @@ variance, ``y = gamma * (x - μ) / sqrt(σ² + epsilon) + beta``.
 Source: Ioffe & Szegedy, Batch Normalization (2015), Algorithm 1 and the gradients of section 3.
 """
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = ["batch_backward", "batch_forward", "batch_inference"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def batch_forward(x, gamma, beta, epsilon, activation=None):

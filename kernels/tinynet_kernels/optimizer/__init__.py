@@ -9,7 +9,7 @@ from tinynet_kernels.dispatch import Family
 
 __all__ = ["adagrad", "adam", "rmsprop", "sgd"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=("float32", "float64"))
 
 
 def sgd(

@@ -8,7 +8,7 @@ Source: Scherer, Müller & Behnke, Evaluation of Pooling Operations in Convoluti
 
 from functools import lru_cache
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 from tinynet_kernels.windows import output_size
 
 __all__ = [
@@ -20,7 +20,7 @@ __all__ = [
     "output_size",
 ]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 _output_size = lru_cache(maxsize=512)(output_size)  # as often called as the kernels, with the same arguments
 

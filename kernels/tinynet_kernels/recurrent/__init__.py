@@ -20,16 +20,19 @@ state before a step, W the recurrent weight (H, G·H), and * element by element:
   ``h' = (1 − u) * n + u * h``.
 
 Sequences may have lengths (N,): the steps beyond neither change the state nor receive a gradient, their
-output is 0, and direction 1 begins at the last step of each sequence.
+output is 0, and direction 1 begins at the last step of each sequence. Lengths on a GPU are not looked at,
+which would make the program wait: wrong ones are taken for the nearest possible length.
 """
 
-from tinynet_kernels.dispatch import Family, array_module
+import numpy as np
+
+from tinynet_kernels.dispatch import FLOATS, Family, array_module
 
 __all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "rnn_backward", "rnn_forward"]
 
 ACTIVATIONS = ("tanh", "relu")
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def rnn_forward(p, weight, h, lengths=None, activation="tanh"):
@@ -139,15 +142,17 @@ def _checked(name, gates, p, weight, states, lengths, **outputs):
     xp = array_module(p)
     if lengths is None:
         return xp.full(sequences, steps, xp.int64)
-    lengths = xp.asarray(lengths)
+    is_on_device = xp is not np and isinstance(lengths, type(p))
+    lengths = lengths if is_on_device else np.asarray(lengths)
     if lengths.shape != (sequences,) or lengths.dtype.kind not in "iu":
         raise ValueError(
             f"recurrent.{name}: lengths must be integers of shape {(sequences,)}, not {lengths.dtype} of "
             f"shape {lengths.shape}"
         )
-    if lengths.size and (lengths.min() < 0 or lengths.max() > steps):
+    if not is_on_device and lengths.size and (lengths.min() < 0 or lengths.max() > steps):
         raise ValueError(f"recurrent.{name}: lengths must lie from 0 to {steps}, the number of steps")
-    return lengths.astype(xp.int64)
+    lengths = xp.asarray(lengths, xp.int64)
+    return xp.clip(lengths, 0, steps) if is_on_device else lengths
 
 
 def _check_bias(name, bias, weight):

@@ -17,11 +17,11 @@ output, the sum of the outputs so far, `known`, gives the same logits.
 Source: Sabour, Frosst & Hinton, Dynamic Routing Between Capsules (2017), equations 1 to 3, procedure 1.
 """
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = ["route", "route_backward", "squash", "squash_backward"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def squash(x):

@@ -15,13 +15,13 @@ says:
 
 import numpy as np
 
-from tinynet_kernels.dispatch import Family, array_module
+from tinynet_kernels.dispatch import FLOATS, Family, array_module
 
 __all__ = ["bilinear"]
 
 BORDERS = ("constant", "edge", "reflect")
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def bilinear(x, rows, columns, border="constant", fill=0.0):
@@ -37,7 +37,8 @@ def bilinear(x, rows, columns, border="constant", fill=0.0):
         (H', W', C), of the dtype of x. Also a pixel of weight 0 counts: beside NaN or infinity is NaN.
 
     Raises:
-        ValueError: shapes do not fit, there is no such border, or a place is not finite.
+        ValueError: shapes do not fit, there is no such border, or a place is not finite. On a GPU, where
+            looking at the places would make the program wait, the value at NaN is NaN instead.
     """
     xp = array_module(x)
     if x.ndim != 3 or not (x.shape[0] and x.shape[1]):
@@ -51,7 +52,7 @@ def bilinear(x, rows, columns, border="constant", fill=0.0):
         raise ValueError(f"sampling.bilinear: border must be one of {', '.join(BORDERS)}, not {border!r}")
     if np.shape(fill) not in ((), x.shape[2:]):
         raise ValueError(f"sampling.bilinear: fill must be one number or {x.shape[2]}, not {fill!r}")
-    if not (xp.isfinite(rows).all() and xp.isfinite(columns).all()):
+    if xp is np and not (np.isfinite(rows).all() and np.isfinite(columns).all()):
         raise ValueError("sampling.bilinear: rows and columns must be finite")
     fill = xp.broadcast_to(xp.asarray(fill, x.dtype), x.shape[2:])
     return _family.take(x, rows, columns).bilinear(x, rows, columns, border, fill)

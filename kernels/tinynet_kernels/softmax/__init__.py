@@ -7,7 +7,7 @@ Sources: Bridle, Probabilistic Interpretation of Feedforward Classification Netw
 the function; Szegedy et al., Rethinking the Inception Architecture (2016), section 7, for smoothing.
 """
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = [
     "cross_entropy_backward",
@@ -18,7 +18,7 @@ __all__ = [
     "softmax_backward",
 ]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def softmax(x):
@@ -64,7 +64,8 @@ def cross_entropy_forward(logits, targets, class_weights, ignore_index, smoothin
     Raises:
         TypeError: the targets are not integers.
         ValueError: the shapes disagree, or a target is neither a class nor `ignore_index`; the message
-            names the first such row.
+            names the first such row. On a GPU, where looking at the targets would make the program wait, such
+            a row has a loss and a gradient of NaN instead.
     """
     _check_cross_entropy("cross_entropy_forward", logits, targets, class_weights)
     take = _family.take(*_without_none(logits, class_weights))
