@@ -112,7 +112,8 @@ def cross_entropy(
     Raises:
         ShapeError: the target or the class weights do not fit the logits.
         DTypeError: labels that are not integers.
-        ArgumentError: a label that is no class, a smoothing outside [0, 1], an unknown reduction.
+        ArgumentError: a label that is no class, a smoothing outside [0, 1], an unknown reduction. On a GPU,
+            where looking at them would make the program wait, such labels give NaN.
     """
     check_reduction("cross_entropy", reduction)
     if not 0 <= label_smoothing <= 1:

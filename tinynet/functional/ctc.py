@@ -102,7 +102,8 @@ def ctc_loss(
     Raises:
         ShapeError: the shapes do not fit.
         DTypeError: labels or lengths that are not integers.
-        ArgumentError: a label that is no class or the blank, a length out of range, an unknown reduction.
+        ArgumentError: a label that is no class or the blank, a length out of range, an unknown reduction. On
+            a GPU, where looking at them would make the program wait, such labels and lengths give NaN.
 
     A. Graves, S. Fernández, F. Gomez and J. Schmidhuber, "Connectionist temporal classification: labelling
     unsegmented sequence data with recurrent neural networks", 2006, equations 3 to 15.

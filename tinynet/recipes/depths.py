@@ -78,6 +78,7 @@ def _draw(path, histories):
             loss = histories[kind, depth]["loss"]
             panel.plot(range(1, len(loss) + 1), loss, marker="o", markersize=3, label=f"{depth} layers")
         panel.set(title=title, xlabel="epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
         panel.legend()
     panels[0].set_ylabel("training loss")
     return save_figure(figure, path)
