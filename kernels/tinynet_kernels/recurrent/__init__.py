@@ -151,7 +151,7 @@ def _checked(name, gates, p, weight, states, lengths, **outputs):
         )
     if not is_on_device and lengths.size and (lengths.min() < 0 or lengths.max() > steps):
         raise ValueError(f"recurrent.{name}: lengths must lie from 0 to {steps}, the number of steps")
-    lengths = xp.asarray(lengths, xp.int64)
+    lengths = xp.asarray(lengths).astype(xp.int64)  # a copy that is contiguous, as the takes need it
     return xp.clip(lengths, 0, steps) if is_on_device else lengths
 
 

@@ -12,7 +12,6 @@ from tinynet_kernels.recurrent.work import (
     LSTM,
     RELU,
     active_rows,
-    aligned,
     initial_place,
     pack_transposed,
     padded,
@@ -20,7 +19,7 @@ from tinynet_kernels.recurrent.work import (
     strips,
     task_of,
 )
-from tinynet_kernels.simd.memory import add_run, copy_run, element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import add_run, address_of, copy_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
 from tinynet_kernels.simd.tile import ADD
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
@@ -66,14 +65,14 @@ def run_backward(zero, arguments, index):
     arrays = Arrays(gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc)
     size, hidden, rows = element_bytes(zero), task.hidden, task.rows
     depth = task.gates * hidden
-    packed = new_matrix(zero, strips(zero, hidden) * depth + 1, WIDTH_BYTES // size)
-    weight_strips = aligned(packed.ctypes.data)
+    packed = new_matrix(zero, strips(zero, hidden) * depth, WIDTH_BYTES // size)
+    weight_strips = address_of(packed)
     first_weight = weight + task.direction * depth * hidden * size
     pack_transposed(zero, first_weight, task.gates, hidden, weight_strips)
-    states = new_matrix(zero, 2 * rows + 1, padded(zero, hidden))
-    gates_memory = new_matrix(zero, rows + 1, padded(zero, task.segments * hidden))
-    start, state_row = aligned(states.ctypes.data), states.strides[0]
-    gz, gz_row = aligned(gates_memory.ctypes.data), gates_memory.strides[0]
+    states = new_matrix(zero, 2 * rows, padded(zero, hidden))
+    gates_memory = new_matrix(zero, rows, padded(zero, task.segments * hidden))
+    start, state_row = address_of(states), states.strides[0]
+    gz, gz_row = address_of(gates_memory), gates_memory.strides[0]
     gradients = Gradients(start, start + rows * state_row, state_row, gz, gz_row)
     _copy_states(zero, task, arrays, gradients, False)
     for step in range(task.steps - 1, -1, -1):

@@ -12,7 +12,6 @@ from tinynet_kernels.recurrent.work import (
     LSTM,
     RELU,
     active_rows,
-    aligned,
     initial_place,
     pack_columns,
     padded,
@@ -20,7 +19,7 @@ from tinynet_kernels.recurrent.work import (
     strips,
     task_of,
 )
-from tinynet_kernels.simd.memory import add_run, copy_run, element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.memory import add_run, address_of, copy_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
 from tinynet_kernels.simd.tile import ADD
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
@@ -40,17 +39,17 @@ def run_forward(zero, arguments, index):
     p, weight, bias, h_start, c_start, y, h_end, c_end, kept_gates, kept_cells = arguments[11:21]
     size, hidden, rows = element_bytes(zero), task.hidden, task.rows
     width = WIDTH_BYTES // size
-    packed = new_matrix(zero, task.gates * strips(zero, hidden) * hidden + 1, width)
-    weight_strips = aligned(packed.ctypes.data)
+    packed = new_matrix(zero, task.gates * strips(zero, hidden) * hidden, width)
+    weight_strips = address_of(packed)
     direction_bytes = hidden * task.gates * hidden * size
     pack_columns(zero, weight + task.direction * direction_bytes, task.gates, hidden, weight_strips)
-    states = new_matrix(zero, 3 * rows + 1, padded(zero, hidden))
+    states = new_matrix(zero, 3 * rows, padded(zero, hidden))
     state_row = states.strides[0]
-    h, h_next = aligned(states.ctypes.data), aligned(states.ctypes.data) + rows * state_row
+    h, h_next = address_of(states), address_of(states) + rows * state_row
     c = h + 2 * rows * state_row
     chunk = min(_STRIPS_AT_ONCE, strips(zero, hidden)) * width
-    terms = new_matrix(zero, rows + 1, padded(zero, task.segments * chunk))
-    z, z_row, segment_bytes = aligned(terms.ctypes.data), terms.strides[0], chunk * size
+    terms = new_matrix(zero, rows, padded(zero, task.segments * chunk))
+    z, z_row, segment_bytes = address_of(terms), terms.strides[0], chunk * size
     for row in range(rows):
         _copy_state(zero, task, row, 0, h_start, c_start, h + row * state_row, c + row * state_row)
 

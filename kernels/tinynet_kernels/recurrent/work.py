@@ -18,7 +18,6 @@ __all__ = [
     "TANH",
     "Task",
     "active_rows",
-    "aligned",
     "initial_place",
     "pack_columns",
     "pack_transposed",
@@ -40,12 +39,6 @@ def padded(zero, count):
     """The number of elements between rows of `count` that begin at cache lines of different sets."""
     line = _CACHE_LINE // element_bytes(zero)
     return (count + line - 1) // line * line + line
-
-
-@inner(cache=False)
-def aligned(address):
-    """The first beginning of a cache line at an address or behind it."""
-    return (address + _CACHE_LINE - 1) // _CACHE_LINE * _CACHE_LINE
 
 
 @inner(cache=False)
