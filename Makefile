@@ -1,18 +1,21 @@
 # make train    trains LeNet-5 on the embedded handwritten digits
 # make test     runs the whole test suite
 # make test-gpu runs the tests that need a GPU, on it
+# make sanitize-gpu     runs the kernels' tests on it under compute-sanitizer (memory accesses, races)
 # make bench    measures the engine, side by side with PyTorch where it is installed
+# make bench-gpu        measures it on a GPU, side by side with PyTorch there
 # make bench-engines    measures it side by side with other engines in Python, which it installs apart (Python 3.11)
 # make lint     checks style, types and the layering of the packages
 # Each command creates its own environment in .venv on first use.
 
 PYTHON ?= python3
+SANITIZER ?= compute-sanitizer
 VENV ?= .venv
 ENGINES_PYTHON ?= python3.11
 BIN := $(VENV)/bin
 ENGINES := $(VENV)/engines
 
-.PHONY: train test test-gpu bench bench-engines lint clean
+.PHONY: train test test-gpu sanitize-gpu find-sanitizer bench bench-gpu bench-engines lint clean
 .DEFAULT_GOAL := train
 
 train: $(VENV)/.train
@@ -25,8 +28,23 @@ test-gpu: $(VENV)/.test-gpu
 	$(BIN)/python -c 'import tinynet as tn; tn.device("cuda").check_available()'
 	$(BIN)/python -m pytest -m gpu
 
+# Without CuPy's memory pool every array is an allocation of its own, beyond whose end nothing may be touched.
+sanitize-gpu: find-sanitizer $(VENV)/.test-gpu
+	$(BIN)/python -c 'import tinynet as tn; tn.device("cuda").check_available()'
+	for tool in memcheck racecheck; do \
+		PYTHONPATH=tests $(SANITIZER) --tool $$tool --error-exitcode 1 --report-api-errors no \
+			$(BIN)/python -m pytest -m gpu -p no_memory_pool $(or $(SANITIZE),tests/kernels) || exit 1; \
+	done  # for example SANITIZE=tests/kernels/test_conv_gpu.py
+
+find-sanitizer:
+	@command -v $(SANITIZER) >/dev/null || { echo "$(SANITIZER) was not found. It comes with the CUDA toolkit;" \
+		"try make sanitize-gpu SANITIZER=/usr/local/cuda/bin/compute-sanitizer" >&2; exit 1; }
+
 bench: $(VENV)/.train
 	$(BIN)/python -m benchmarks $(BENCH)  # for example BENCH='--full', BENCH='--only lenet'
+
+bench-gpu: $(VENV)/.test-gpu
+	$(BIN)/python -m benchmarks.gpu $(BENCH)  # for example BENCH=--compile
 
 bench-engines: $(VENV)/.train $(ENGINES)/.new $(ENGINES)/.old
 	$(BIN)/python -m benchmarks.engines --python $(ENGINES)/new/bin/python --python $(ENGINES)/old/bin/python

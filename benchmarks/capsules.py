@@ -13,16 +13,14 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks.comparison import OURS, Comparison, check_agreement, chosen, measure, show
+from benchmarks.place import as_numpy, has_pytorch, here, ours, theirs
 from benchmarks.pytorch import as_in_pytorch, channels_first, memory_formats, torch
 from tinynet import functional as F
 from tinynet import models, optim
 
-__all__ = ["comparisons"]
+__all__ = ["capsnet_steps", "comparisons", "routing_operations", "routings"]
 
 SAMPLES, LOWER, LOWER_SIZE, UPPER, UPPER_SIZE, ITERATIONS = 64, 1152, 8, 10, 16, 3
-VOTES = SAMPLES * LOWER * UPPER * UPPER_SIZE
-# Votes and both of their gradients, each 2 · K; sums of all iterations and agreements of all but one.
-ROUTING_OPERATIONS = VOTES * (3 * 2 * LOWER_SIZE + 2 * (2 * ITERATIONS - 1))
 
 BATCH = 16
 LEARNING_RATE = 1e-4
@@ -39,45 +37,51 @@ def comparisons(full=False):
             Comparison(
                 f"routing, {SAMPLES} × {LOWER} × {LOWER_SIZE} → {UPPER} × {UPPER_SIZE}",
                 "capsules",
-                lambda through=through: _routings(through),
-                floating_operations=ROUTING_OPERATIONS,
+                lambda through=through: routings(through),
+                floating_operations=routing_operations(SAMPLES, LOWER),
                 variant="all gradients" if through else "constant coefficients",
             )
             for through in (True, False)
         ],
-        Comparison(f"CapsNet, batch {BATCH}", "capsules", _training_steps, variant="training step"),
+        Comparison(f"CapsNet, batch {BATCH}", "capsules", capsnet_steps, variant="training step"),
     ]
 
 
-def _routings(through_coefficients):
+def routing_operations(samples, lower):
+    """Votes and both of their gradients, 2 · K each; sums of all iterations and agreements of all but one."""
+    votes = samples * lower * UPPER * UPPER_SIZE
+    return votes * (3 * 2 * LOWER_SIZE + 2 * (2 * ITERATIONS - 1))
+
+
+def routings(through_coefficients, samples=SAMPLES, lower=LOWER):
+    """Candidates for routing forward and backward, from so many lower capsules."""
     random = np.random.default_rng(0)
-    u = 0.3 * random.standard_normal((SAMPLES, LOWER, LOWER_SIZE), np.float32)
-    weight = 0.1 * random.standard_normal((LOWER, UPPER, LOWER_SIZE, UPPER_SIZE), np.float32)
-    gy = random.standard_normal((SAMPLES, UPPER, UPPER_SIZE), np.float32)
-    inputs = [tn.Tensor(array, requires_grad=True) for array in (u, weight)]
-    seed = tn.Tensor(gy)
+    u = 0.3 * random.standard_normal((samples, lower, LOWER_SIZE), np.float32)
+    weight = 0.1 * random.standard_normal((lower, UPPER, LOWER_SIZE, UPPER_SIZE), np.float32)
+    gy = random.standard_normal((samples, UPPER, UPPER_SIZE), np.float32)
+    inputs, seed = [ours(array, requires_grad=True) for array in (u, weight)], ours(gy)
 
-    def ours():
+    def run():
         y = F.route(*inputs, ITERATIONS, through_coefficients)
-        return [gradient.numpy() for gradient in tn.grad(y, inputs, seed)]
+        return tn.grad(y, inputs, seed)
 
-    candidates = {OURS: ours}
-    if torch is not None:
+    candidates = {OURS: run}
+    if has_pytorch():
         for name, route in (("elementwise", _route_elementwise), ("products", _route_by_products)):
             candidates[f"PyTorch, {name}"] = _gradients_in_pytorch(route, u, weight, gy, through_coefficients)
-    found = {name: function() for name, function in candidates.items()}
+    found = {name: [*map(as_numpy, function())] for name, function in candidates.items()}
     for index in range(2):
         check_agreement({name: arrays[index] for name, arrays in found.items()}, TOLERANCE)
     return candidates
 
 
 def _gradients_in_pytorch(route, u, weight, gy, through_coefficients):
-    inputs = [torch.from_numpy(array).clone().requires_grad_() for array in (u, weight)]
-    seed = torch.from_numpy(gy)
+    inputs = [theirs(array).clone().requires_grad_() for array in (u, weight)]
+    seed = theirs(gy)
 
     def gradients():
         y = route(*inputs, through_coefficients)
-        return [gradient.numpy() for gradient in torch.autograd.grad(y, inputs, seed)]
+        return torch.autograd.grad(y, inputs, seed)
 
     return gradients
 
@@ -90,7 +94,7 @@ def _squash(s):
 def _route_elementwise(u, weight, through_coefficients):
     votes = torch.einsum("nik,iokd->niod", u, weight)
     constant = votes if through_coefficients else votes.detach()
-    logits = torch.zeros(votes.shape[:3])
+    logits = torch.zeros(votes.shape[:3], device=votes.device)
     for _ in range(ITERATIONS - 1):
         y = _squash((torch.softmax(logits, 2).unsqueeze(-1) * constant).sum(1))
         logits = logits + (constant * y.unsqueeze(1)).sum(-1)
@@ -101,19 +105,20 @@ def _route_by_products(u, weight, through_coefficients):
     """The votes lie as (N, O, I, D), so that sums and agreements are products of matrices."""
     votes = torch.einsum("nik,iokd->noid", u, weight)
     constant = votes if through_coefficients else votes.detach()
-    logits = torch.zeros(votes.shape[:3])
+    logits = torch.zeros(votes.shape[:3], device=votes.device)
     for _ in range(ITERATIONS - 1):
         y = _squash(torch.softmax(logits, 1).unsqueeze(2) @ constant)
         logits = logits + (constant @ y.transpose(2, 3)).squeeze(-1)
     return _squash(torch.softmax(logits, 1).unsqueeze(2) @ votes).squeeze(2)
 
 
-def _training_steps():
+def capsnet_steps(batch=BATCH):
+    """Candidates for a training step of the capsule network."""
     random = np.random.default_rng(0)
-    images = random.random((BATCH, 28, 28, 1), np.float32)
-    labels = random.integers(0, 10, BATCH)
+    images = random.random((batch, 28, 28, 1), np.float32)
+    labels = random.integers(0, 10, batch)
     tn.manual_seed(0)
-    model = models.CapsNet()
+    model = here(models.CapsNet())
     weights = {name: parameter.numpy().copy() for name, parameter in model.named_parameters()}
     candidates = {OURS: _step_in_tinynet(model, images, labels)}
     for name, memory_format in memory_formats().items():
@@ -125,7 +130,7 @@ def _training_steps():
 
 def _step_in_tinynet(model, images, labels):
     optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    images, labels = tn.tensor(images), tn.tensor(labels)
+    images, labels = ours(images), ours(labels)
 
     def step():
         optimizer.zero_grad()
@@ -142,13 +147,13 @@ def _step_in_pytorch(weights, images, labels, memory_format):
     parameters = {}
     for name, weight in weights.items():
         is_routing = name == "digits.weight"
-        tensor = torch.from_numpy(weight.copy()) if is_routing else as_in_pytorch(weight)
+        tensor = theirs(torch.from_numpy(weight.copy()) if is_routing else as_in_pytorch(weight))
         if tensor.ndim == 4 and not is_routing:
             tensor = tensor.contiguous(memory_format=memory_format)
         parameters[name] = tensor.requires_grad_()
     optimizer = torch.optim.Adam(list(parameters.values()), lr=LEARNING_RATE, fused=True)
-    x, target = channels_first(images, memory_format), torch.from_numpy(images.reshape(BATCH, -1))
-    chosen_class = torch.nn.functional.one_hot(torch.from_numpy(labels), 10).float()
+    x, target = channels_first(images, memory_format), theirs(images.reshape(len(images), -1))
+    chosen_class = torch.nn.functional.one_hot(theirs(labels), 10).float()
 
     def step():
         optimizer.zero_grad(set_to_none=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import place
 from benchmarks.timing import interleaved
 
 __all__ = [
@@ -15,9 +16,11 @@ __all__ = [
     "Outcome",
     "check_agreement",
     "chosen",
+    "is_ours",
     "measure",
     "run_alone",
     "show",
+    "shown",
 ]
 
 OURS = "tinynet"
@@ -43,6 +46,7 @@ class Comparison:
             not what it takes time for.
         bytes: how many bytes it has to read and write at the least, 0 if they are not.
         variant: what distinguishes tasks of the same name, such as the direction of a convolution.
+        precision: of products, where the machine has a peak for each: a key of its peaks.
         in_picture: whether the picture shows it; the tables show everything.
     """
 
@@ -52,6 +56,7 @@ class Comparison:
     floating_operations: int = 0
     bytes: int = 0
     variant: str = ""
+    precision: str = ""
     in_picture: bool = True
 
     @property
@@ -75,6 +80,7 @@ class Outcome:
     floating_operations: int = 0
     bytes: int = 0
     variant: str = ""
+    precision: str = ""
     in_picture: bool = True
     problem: str | None = None
 
@@ -82,13 +88,14 @@ class Outcome:
 
     @property
     def ours(self):
-        """Our `Timing`, or None."""
-        return self.seconds.get(OURS)
+        """The `Timing` of ours, the fastest if there are several, or None."""
+        own = [timing for name, timing in self.seconds.items() if is_ours(name)]
+        return min(own, key=lambda timing: timing.median, default=None)
 
     @property
     def best_rival(self):
         """Name and `Timing` of PyTorch's fastest candidate, or None."""
-        rivals = [(name, timing) for name, timing in self.seconds.items() if name != OURS]
+        rivals = [(name, timing) for name, timing in self.seconds.items() if not is_ours(name)]
         return min(rivals, key=lambda rival: rival[1].median, default=None)
 
     @property
@@ -97,6 +104,11 @@ class Outcome:
         if self.best_rival is None or self.ours is None:
             return None
         return self.best_rival[1].median / self.ours.median
+
+
+def is_ours(name):
+    """Whether a candidate is tinynet, or tinynet in one of several ways: ``"tinynet, captured"``."""
+    return name.partition(",")[0] == OURS
 
 
 def chosen(comparisons, words):
@@ -110,12 +122,14 @@ def chosen(comparisons, words):
     ]
 
 
-def measure(comparisons, rounds):
+def measure(comparisons, rounds, least_seconds=LEAST_SECONDS):
     """Yields the `Outcome` of one comparison after the other, also of those whose candidates disagree."""
     for comparison in comparisons:
         seconds, problem = {}, None
         try:
-            seconds = interleaved(comparison.prepare(), rounds, least_seconds=LEAST_SECONDS)
+            seconds = interleaved(
+                comparison.prepare(), rounds, least_seconds=least_seconds, finish=place.finish
+            )
         except DisagreementError as error:
             problem = str(error)
         description = {name: value for name, value in vars(comparison).items() if name != "prepare"}
@@ -127,8 +141,10 @@ def check_agreement(arrays, tolerance):
 
     Args:
         arrays: names and results, ours under `OURS`: NumPy arrays, all in our layout.
-        tolerance: for the root mean square of the difference, relative to that of the numbers.
+        tolerance: for the root mean square of the difference, relative to that of the numbers. It is larger
+            where products are less exact, see `place.on`.
     """
+    tolerance = max(tolerance, place.least_tolerance())
     ours = arrays[OURS]
     for name, theirs in arrays.items():
         if ours.shape != theirs.shape:
@@ -140,15 +156,20 @@ def check_agreement(arrays, tolerance):
 
 def show(outcomes):
     """Prints a line per outcome as it arrives: times, their spread, and the ratio. Returns a list."""
-    shown = []
+    return list(shown(outcomes))
+
+
+def shown(outcomes):
+    """Prints a line per outcome as it arrives, and then yields it."""
+    group = None
     for outcome in outcomes:
-        if not shown or shown[-1].group != outcome.group:
-            print(f"\n{outcome.group}")
-        shown.append(outcome)
+        if outcome.group != group:
+            group = outcome.group
+            print(f"\n{group}")
         columns = [f"{name} {_time(timing)}" for name, timing in outcome.seconds.items()]
         ratio = "" if outcome.ratio is None else f"{outcome.ratio:5.2f} ×  "
         print(f"  {outcome.full_name:56}{ratio}{outcome.problem or '   '.join(columns)}", flush=True)
-    return shown
+        yield outcome
 
 
 def _time(timing):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
+from benchmarks.place import as_numpy, ours, theirs
 from benchmarks.pytorch import as_in_pytorch, channels_first, memory_formats, torch
 from tinynet_kernels import conv
 
-__all__ = ["comparisons"]
+__all__ = ["DIRECTIONS", "Shape", "comparisons"]
 
 FLOAT_BYTES = 4
 
@@ -127,8 +128,13 @@ def _arrays(shape):
     return [generator.standard_normal(each, dtype=np.float32) for each in shapes]
 
 
+def _in_tinynet(shape):
+    """The same where they are computed with."""
+    return [ours(array).data for array in _arrays(shape)]
+
+
 def _forward(shape):
-    x, weight, _ = _arrays(shape)
+    x, weight, _ = _in_tinynet(shape)
     candidates = {OURS: lambda: conv.forward(x, weight, *shape.geometry)}
     for name, memory_format in memory_formats().items():
         candidates[name] = _forward_in_pytorch(shape, memory_format, *_tensors(shape, memory_format)[:2])
@@ -143,7 +149,7 @@ def _forward_in_pytorch(shape, memory_format, x, weight):
 
 
 def _input_gradient(shape):
-    _, weight, gy = _arrays(shape)
+    _, weight, gy = _in_tinynet(shape)
     size = shape.x_shape[1:-1]
     candidates = {OURS: lambda: conv.input_gradient(gy, weight, size, *shape.geometry)}
     candidates.update(_gradients_in_pytorch(shape, 0))
@@ -151,10 +157,10 @@ def _input_gradient(shape):
 
 
 def _weight_gradient(shape):
-    x, _, gy = _arrays(shape)
+    x, _, gy = _in_tinynet(shape)
     candidates = {OURS: lambda: conv.weight_gradient(x, gy, (shape.window,) * 2, *shape.geometry)}
     candidates.update(_gradients_in_pytorch(shape, 1))
-    return _checked(candidates, lambda gradient: gradient.numpy().transpose(2, 3, 1, 0))
+    return _checked(candidates, lambda gradient: as_numpy(gradient).transpose(2, 3, 1, 0))
 
 
 def _gradients_in_pytorch(shape, index):
@@ -179,17 +185,17 @@ def _tensors(shape, memory_format):
     x, weight, gy = _arrays(shape)
     return (
         channels_first(x, memory_format),
-        as_in_pytorch(weight).contiguous(memory_format=memory_format),
+        theirs(as_in_pytorch(weight).contiguous(memory_format=memory_format)),
         channels_first(gy, memory_format),
     )
 
 
 def _images_as_ours(tensor):
-    return np.moveaxis(tensor.numpy(), 1, -1)
+    return np.moveaxis(as_numpy(tensor), 1, -1)
 
 
 def _checked(candidates, as_ours):
-    results = {name: run() if name == OURS else as_ours(run()) for name, run in candidates.items()}
+    results = {name: as_numpy(run()) if name == OURS else as_ours(run()) for name, run in candidates.items()}
     check_agreement(results, TOLERANCE)
     return candidates
 

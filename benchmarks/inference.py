@@ -9,6 +9,7 @@ mode. The outputs are compared before anything is timed.
 import tinynet as tn
 from benchmarks.comparison import OURS, Comparison, check_agreement
 from benchmarks.networks import NETWORKS
+from benchmarks.place import as_numpy, ours
 from benchmarks.pytorch import memory_formats, torch
 from benchmarks.training_steps import run_networks_alone
 
@@ -20,7 +21,7 @@ TOLERANCE = 1e-4  # relative
 def inference_in_tinynet(network):
     """A function that returns the outputs (N, classes) for the network's batch."""
     model = network.in_tinynet().eval()
-    images = tn.tensor(network.batch()[0])
+    images = ours(network.batch()[0])
 
     def infer():
         with tn.no_grad():
@@ -56,7 +57,7 @@ def _candidates(network, compiled):
         functions[name] = inference_in_pytorch(network, memory_format)
         if compiled:
             functions[f"{name}, compiled"] = inference_in_pytorch(network, memory_format, compiled=True)
-    check_agreement({name: function().numpy() for name, function in functions.items()}, TOLERANCE)
+    check_agreement({name: as_numpy(function()) for name, function in functions.items()}, TOLERANCE)
     return functions
 
 

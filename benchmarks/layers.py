@@ -11,11 +11,12 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
+from benchmarks.place import as_numpy, has_pytorch, here, ours, theirs
 from benchmarks.pytorch import as_in_pytorch, channels_first, memory_formats, torch
 from tinynet import functional as F
 from tinynet import nn
 
-__all__ = ["comparisons"]
+__all__ = ["LAYERS", "candidates", "comparisons", "cross_entropies"]
 
 FLOAT_BYTES = 4
 
@@ -82,48 +83,56 @@ LAYERS = (
 )
 
 LOGITS = (4096, 1000)
+TOKENS = (8192, 768)  # what layer normalisation is mostly used on: vectors of sequences
 
 
 def comparisons(full=False):
-    """One comparison for each layer, and one for the cross-entropy."""
+    """One comparison for each layer, one for layer normalisation, and one for the cross-entropy."""
     layers = [
         Comparison(
             f"{layer.name}, {'×'.join(map(str, layer.input_shape))}",
             "layers, forward + backward",
-            lambda layer=layer: _candidates(layer),
+            lambda layer=layer: candidates(layer),
             bytes=int(layer.passes * prod(layer.input_shape) * FLOAT_BYTES),
             in_picture=not layer.is_additional,
         )
         for layer in LAYERS
         if full or not layer.is_additional
     ]
+    layer_norm = Comparison(
+        f"layer norm, {TOKENS[0]}×{TOKENS[1]}",
+        "layers, forward + backward",
+        lambda: layer_norms(*TOKENS),
+        bytes=5 * prod(TOKENS) * FLOAT_BYTES,
+    )
     cross_entropy = Comparison(
         f"soft-max cross-entropy, {LOGITS[0]}×{LOGITS[1]}",
         "layers, forward + backward",
-        _cross_entropy_candidates,
+        lambda: cross_entropies(*LOGITS),
         bytes=3 * prod(LOGITS) * FLOAT_BYTES,
     )
-    return [*layers, cross_entropy]
+    return [*layers, layer_norm, cross_entropy]
 
 
-def _candidates(layer):
+def candidates(layer):
+    """Candidates for a layer, forward and backward."""
     generator = np.random.default_rng(0)
     images = generator.standard_normal(layer.input_shape, dtype=np.float32)
     tn.manual_seed(0)
-    module = layer.build()
-    gradient = generator.standard_normal(module(tn.tensor(images)).shape, dtype=np.float32)
-    candidates = {OURS: _in_tinynet(module, images, gradient)}
+    module = here(layer.build())
+    gradient = generator.standard_normal(module(ours(images)).shape, dtype=np.float32)
+    functions = {OURS: _in_tinynet(module, images, gradient)}
     for name, memory_format in memory_formats().items():
-        twin = layer.twin(torch.nn).to(memory_format=memory_format)
+        twin = here(layer.twin(torch.nn).to(memory_format=memory_format))
         with torch.no_grad():
-            for parameter, ours in zip(twin.parameters(), module.parameters(), strict=True):
-                parameter.copy_(as_in_pytorch(ours.numpy()))
-        candidates[name] = _in_pytorch(twin, images, gradient, memory_format)
-    return _checked(candidates, lambda tensor: np.moveaxis(tensor.detach().numpy(), 1, -1))
+            for parameter, own in zip(twin.parameters(), module.parameters(), strict=True):
+                parameter.copy_(as_in_pytorch(own.numpy()))
+        functions[name] = _in_pytorch(twin, images, gradient, memory_format)
+    return _checked(functions, lambda tensor: np.moveaxis(as_numpy(tensor), 1, -1))
 
 
 def _in_tinynet(module, images, gradient):
-    x, gy = tn.tensor(images, requires_grad=True), tn.tensor(gradient)
+    x, gy = ours(images, requires_grad=True), ours(gradient)
 
     def run():
         x.grad = None
@@ -137,8 +146,10 @@ def _in_tinynet(module, images, gradient):
 
 def _in_pytorch(module, images, gradient, memory_format):
     x = channels_first(images, memory_format).requires_grad_()
-    gy = channels_first(gradient, memory_format)
+    return _backward_in_pytorch(module, x, channels_first(gradient, memory_format))
 
+
+def _backward_in_pytorch(module, x, gy):
     def run():
         x.grad = None
         module.zero_grad(set_to_none=True)
@@ -149,16 +160,28 @@ def _in_pytorch(module, images, gradient, memory_format):
     return run
 
 
-def _cross_entropy_candidates():
+def layer_norms(rows, columns):
+    """Candidates for the layer normalisation of a matrix, forward and backward."""
     generator = np.random.default_rng(0)
-    logits = generator.standard_normal(LOGITS, dtype=np.float32)
-    labels = generator.integers(LOGITS[1], size=LOGITS[0])
-    x, targets = tn.tensor(logits, requires_grad=True), tn.tensor(labels)
+    x, gradient = generator.standard_normal((2, rows, columns), dtype=np.float32)
+    candidates = {OURS: _in_tinynet(here(nn.LayerNorm(columns)), x, gradient)}
+    if has_pytorch():
+        twin, gy = here(torch.nn.LayerNorm(columns)), theirs(gradient)
+        candidates["PyTorch"] = _backward_in_pytorch(twin, theirs(x.copy()).requires_grad_(), gy)
+    return _checked(candidates, as_numpy)
+
+
+def cross_entropies(rows, classes):
+    """Candidates for the cross-entropy of logits (rows, classes), forward and backward."""
+    generator = np.random.default_rng(0)
+    logits = generator.standard_normal((rows, classes), dtype=np.float32)
+    labels = generator.integers(classes, size=rows)
+    x, targets = ours(logits, requires_grad=True), ours(labels)
     candidates = {OURS: _loss(x, targets, F.cross_entropy)}
-    if torch is not None:
-        x_twin, targets_twin = torch.tensor(logits, requires_grad=True), torch.tensor(labels)
+    if has_pytorch():
+        x_twin, targets_twin = theirs(logits.copy()).requires_grad_(), theirs(labels)
         candidates["PyTorch"] = _loss(x_twin, targets_twin, torch.nn.functional.cross_entropy)
-    return _checked(candidates, lambda tensor: tensor.detach().numpy())
+    return _checked(candidates, as_numpy)
 
 
 def _loss(x, targets, cross_entropy):
@@ -173,7 +196,7 @@ def _loss(x, targets, cross_entropy):
 
 def _checked(candidates, as_ours):
     results = {
-        name: [tensor.numpy() for tensor in run()] if name == OURS else [as_ours(tensor) for tensor in run()]
+        name: [as_numpy(tensor) if name == OURS else as_ours(tensor) for tensor in run()]
         for name, run in candidates.items()
     }
     for index in range(2):

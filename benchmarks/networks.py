@@ -1,14 +1,15 @@
 """The networks whose training is measured, in tinynet and, from the same weights, in PyTorch."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 import tinynet as tn
+from benchmarks.place import here, theirs
 from benchmarks.pytorch import as_in_pytorch, channels_first, torch
 
-__all__ = ["NETWORKS", "Network"]
+__all__ = ["NETWORKS", "Network", "resnet50", "vgg16"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Network:
         twin: the name of the function of `benchmarks.pytorch_twins` that makes the same in PyTorch.
         flattened: the shape (H, W, C) of what the first dense layer gets flattened, if that is more than
             one pixel.
+        twin_options: what that function is given.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Network:
     build: Callable
     twin: str
     flattened: tuple | None = None
+    twin_options: dict = field(default_factory=dict)
 
     def batch(self):
         """Random images (N, H, W, C), float32, and labels (N,), int64: the same on every call."""
@@ -43,25 +46,25 @@ class Network:
     def in_tinynet(self):
         """The model, its weights the same on every call."""
         tn.manual_seed(0)
-        return self.build()
+        return here(self.build())
 
     def in_pytorch(self, model, memory_format):
         """The twin in PyTorch, with the weights of `model`, in one of PyTorch's memory formats."""
         from benchmarks import pytorch_twins
 
-        twin = getattr(pytorch_twins, self.twin)()
+        twin = getattr(pytorch_twins, self.twin)(**self.twin_options)
         weights = [parameter.numpy() for parameter in model.parameters()]
         first_dense = next(index for index, weight in enumerate(weights) if weight.ndim == 2)
         with torch.no_grad():
             for index, pair in enumerate(zip(twin.parameters(), weights, strict=True)):
                 parameter, weight = pair
                 parameter.copy_(as_in_pytorch(weight, self.flattened if index == first_dense else None))
-        return twin.to(memory_format=memory_format)
+        return here(twin.to(memory_format=memory_format))
 
     def batch_in_pytorch(self, memory_format):
         """The same `batch` as PyTorch's tensors."""
         images, labels = self.batch()
-        return channels_first(images, memory_format), torch.from_numpy(labels)
+        return channels_first(images, memory_format), theirs(labels)
 
 
 NETWORKS = {
@@ -91,3 +94,25 @@ NETWORKS = {
         ),
     )
 }
+
+
+def vgg16(batch_size, size, classes=1000):
+    """VGG-16 for images of `size` × `size`, a multiple of 32."""
+    final = size // 32
+    return Network(
+        *(f"VGG-16 {size}×{size}, batch {batch_size}", batch_size, (size, size, 3), classes),
+        lambda: tn.models.VGG16(num_classes=classes, input_size=size),
+        "vgg16",
+        flattened=(final, final, 512),
+        twin_options={"classes": classes, "inputs": final * final * 512},
+    )
+
+
+def resnet50(batch_size, size, classes=1000):
+    """ResNet-50 for images of `size` × `size`."""
+    return Network(
+        *(f"ResNet-50 {size}×{size}, batch {batch_size}", batch_size, (size, size, 3), classes),
+        lambda: tn.models.ResNet50(num_classes=classes),
+        "resnet50",
+        twin_options={"classes": classes},
+    )

@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
+from benchmarks.place import as_numpy, has_pytorch, here, ours, theirs
 from benchmarks.pytorch import torch
 from tinynet import nn, optim
 
-__all__ = ["comparisons"]
+__all__ = ["candidates", "comparisons"]
 
 FLOAT_BYTES = 4
 
@@ -33,41 +34,42 @@ def comparisons(full=False):
         Comparison(
             f"{name}, {count / 1e6:.1f} million parameters",
             "optimisers",
-            lambda name=name, options=options: _candidates(name, options),
+            lambda name=name, options=options: candidates(name, options),
             bytes=passes * count * FLOAT_BYTES,
         )
         for name, (options, passes) in choices.items()
     ]
 
 
-def _candidates(name, options):
-    model = nn.Sequential(*[nn.Linear(*pair) for pair in pairwise(WIDTHS)])
+def candidates(name, options, widths=WIDTHS):
+    """Candidates for the update of dense layers of these widths by the optimiser of this name."""
+    model = here(nn.Sequential(*[nn.Linear(*pair) for pair in pairwise(widths)]))
     generator = np.random.default_rng(0)
     gradients = [generator.standard_normal(p.shape, dtype=np.float32) for p in model.parameters()]
-    candidates, parameters = {}, {}
-    if torch is not None:
+    steps, parameters = {}, {}
+    if has_pytorch():
         for form in ("fused", "foreach"):
-            copies = [torch.tensor(p.numpy()).requires_grad_() for p in model.parameters()]
+            copies = [theirs(p.numpy().copy()).requires_grad_() for p in model.parameters()]
             for parameter, gradient in zip(copies, gradients, strict=True):
-                parameter.grad = torch.tensor(gradient)
+                parameter.grad = theirs(gradient.copy())
             optimizer = getattr(torch.optim, name)(copies, lr=LEARNING_RATE, **options, **{form: True})
-            candidates[f"PyTorch {form}"], parameters[f"PyTorch {form}"] = optimizer.step, copies
-    ours = getattr(optim, name)(model.parameters(), lr=LEARNING_RATE, **options)
+            steps[f"PyTorch {form}"], parameters[f"PyTorch {form}"] = optimizer.step, copies
+    optimizer = getattr(optim, name)(model.parameters(), lr=LEARNING_RATE, **options)
     for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-        parameter.grad = gradient
-    candidates[OURS], parameters[OURS] = ours.step, list(model.parameters())
-    _check(candidates, parameters)
-    return candidates
+        parameter.grad = ours(gradient)
+    steps[OURS], parameters[OURS] = optimizer.step, list(model.parameters())
+    _check(steps, parameters)
+    return steps
 
 
-def _check(candidates, parameters):
-    for step in candidates.values():
+def _check(steps, parameters):
+    for step in steps.values():
         step()
     check_agreement({name: _flat(tensors) for name, tensors in parameters.items()}, TOLERANCE)
 
 
 def _flat(parameters):
-    return np.concatenate([parameter.detach().numpy().ravel() for parameter in parameters])
+    return np.concatenate([as_numpy(parameter).ravel() for parameter in parameters])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from benchmarks.timing import Timing
 
 __all__ = ["draw", "outcomes_from_json"]
 
+TITLE = "tinynet against PyTorch on the CPU: how many times faster"
+
 COLOURS = ("#2f6f9f", "#4f9bc9", "#9cc7e2")  # of the variants of one task
 SLOWER = "#c8794a"  # where PyTorch is faster
 WIDEST = 6.0  # longer bars are cut off; the number beside them tells
@@ -24,13 +26,14 @@ BAR, GAP, HEADING = 1.0, 0.5, 1.7  # heights, in bars
 INCHES_PER_BAR = 0.17
 
 
-def draw(path, results, outcomes):
+def draw(path, results, outcomes, title=TITLE, caption=None):
     """Writes the picture of all outcomes that have a ratio and belong into a picture.
 
     Args:
         path: of the file; its ending decides on the format.
         results: as in `report.as_markdown`; the machine goes into the caption.
         outcomes: the `Outcome` of all comparisons.
+        title, caption: what stands above and below; the caption is that of the CPU's results if None.
     """
     from matplotlib.figure import Figure
 
@@ -55,8 +58,8 @@ def draw(path, results, outcomes):
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    figure.suptitle("tinynet against PyTorch on the CPU: how many times faster", fontsize=13, weight="bold")
-    axes.set_xlabel(fill(_caption(results, shown), 115), fontsize=8, color="#444444")
+    figure.suptitle(title, fontsize=13, weight="bold")
+    axes.set_xlabel(fill(caption or _caption(results, shown), 115), fontsize=8, color="#444444")
     figure.savefig(path, dpi=130)
 
 
@@ -83,7 +86,7 @@ def _draw_bars(axes, placed, widest):
     for y, shade, outcome in placed:
         ratio = outcome.ratio
         length = min(ratio, widest)
-        axes.barh(y, length, height=0.86 * BAR, color=COLOURS[shade] if ratio >= 1 else SLOWER)
+        axes.barh(y, length, height=0.86 * BAR, color=COLOURS[shade % len(COLOURS)] if ratio >= 1 else SLOWER)
         _, rival = outcome.best_rival
         times = f"{_time(outcome.ours.median)} against {_time(rival.median)}"
         variant = f"{outcome.variant}: " if outcome.variant else ""

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
-from benchmarks.pytorch import torch
+from benchmarks.place import as_numpy, has_pytorch, ours, theirs
 from tinynet_kernels import matmul
 
-__all__ = ["comparisons"]
+__all__ = ["Shape", "candidates", "comparisons"]
 
 FLOAT_BYTES = 4
 
@@ -83,7 +83,7 @@ def comparisons(full=False):
         Comparison(
             shape.name,
             "matrix products",
-            lambda shape=shape: _candidates(shape),
+            lambda shape=shape: candidates(shape),
             shape.floating_operations,
             shape.bytes,
             in_picture=not shape.is_additional,
@@ -93,16 +93,18 @@ def comparisons(full=False):
     ]
 
 
-def _candidates(shape):
-    a, b = shape.arrays()
-    plain_a = a.T if shape.transpose_a else a
-    plain_b = b.T if shape.transpose_b else b
-    candidates = {OURS: lambda: matmul.product(a, b, shape.transpose_a, shape.transpose_b)}
-    if torch is not None:
-        tensor_a, tensor_b = torch.from_numpy(plain_a), torch.from_numpy(plain_b)
-        candidates["PyTorch"] = lambda: tensor_a @ tensor_b
-    check_agreement({name: np.asarray(run()) for name, run in candidates.items()}, TOLERANCE)
-    return candidates
+def candidates(shape):
+    """Candidates for the product of a shape."""
+    arrays = shape.arrays()
+    a, b = (ours(array).data for array in arrays)
+    functions = {OURS: lambda: matmul.product(a, b, shape.transpose_a, shape.transpose_b)}
+    if has_pytorch():
+        tensor_a, tensor_b = map(theirs, arrays)
+        tensor_a = tensor_a.T if shape.transpose_a else tensor_a
+        tensor_b = tensor_b.T if shape.transpose_b else tensor_b
+        functions["PyTorch"] = lambda: tensor_a @ tensor_b
+    check_agreement({name: as_numpy(run()) for name, run in functions.items()}, TOLERANCE)
+    return functions
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ if torch is not None:
 
 def memory_formats():
     """The names of PyTorch's memory formats and what PyTorch calls them; empty without PyTorch."""
-    if torch is None:
+    from benchmarks.place import has_pytorch
+
+    if not has_pytorch():
         return {}
     return dict(zip(FORMATS, (torch.contiguous_format, torch.channels_last), strict=True))
 
@@ -51,8 +53,10 @@ def require_compiler():
 
 def channels_first(images, memory_format):
     """Our images (N, H, W, C) as PyTorch's tensor (N, C, H, W), laid out as `memory_format` says."""
+    from benchmarks.place import theirs
+
     tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
-    return tensor.contiguous(memory_format=memory_format)
+    return theirs(tensor.contiguous(memory_format=memory_format))
 
 
 def as_in_pytorch(weight, flattened=None):

@@ -5,7 +5,7 @@ from torch import nn
 
 from benchmarks.pytorch import as_in_pytorch
 
-__all__ = ["crnn", "lenet5", "mnist_convolutional", "resnet18", "vgg16"]
+__all__ = ["crnn", "lenet5", "mnist_convolutional", "resnet18", "resnet50", "vgg16"]
 
 
 def lenet5():
@@ -31,8 +31,8 @@ def mnist_convolutional():
     )
 
 
-def vgg16(classes=2):
-    """`tinynet.models.VGG16` for images of 50 × 50."""
+def vgg16(classes=2, inputs=512):
+    """`tinynet.models.VGG16`, as it is for images of 50 × 50; `inputs` are those of its first dense layer."""
     layers, channels = [], 3
     for width, count in ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3)):
         for _ in range(count):
@@ -42,7 +42,7 @@ def vgg16(classes=2):
     return nn.Sequential(
         *layers,
         nn.Flatten(),
-        *(nn.Linear(512, 4096), nn.ReLU(inplace=True)),
+        *(nn.Linear(inputs, 4096), nn.ReLU(inplace=True)),
         *(nn.Linear(4096, 4096), nn.ReLU(inplace=True)),
         nn.Linear(4096, classes),
     )
@@ -80,6 +80,46 @@ def resnet18(classes=10):
         *layers,
         *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
         nn.Linear(512, classes),
+    )
+
+
+class _BottleneckBlock(nn.Module):
+    def __init__(self, in_channels, narrow, stride):
+        super().__init__()
+        channels = 4 * narrow
+        self.conv1 = nn.Conv2d(in_channels, narrow, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(narrow)
+        self.conv2 = nn.Conv2d(narrow, narrow, 3, stride, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(narrow)
+        self.conv3 = nn.Conv2d(narrow, channels, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(channels)
+        self.shortcut = None
+        if stride != 1 or in_channels != channels:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
+            )
+
+    def forward(self, x):
+        y = torch.relu_(self.norm1(self.conv1(x)))
+        y = torch.relu_(self.norm2(self.conv2(y)))
+        y = self.norm3(self.conv3(y))
+        y += x if self.shortcut is None else self.shortcut(x)
+        return torch.relu_(y)
+
+
+def resnet50(classes=1000):
+    """`tinynet.models.ResNet50`."""
+    layers, channels = [], 64
+    for stage, (width, count) in enumerate(((64, 3), (128, 4), (256, 6), (512, 3))):
+        for block in range(count):
+            layers.append(_BottleneckBlock(channels, width, stride=2 if stage and not block else 1))
+            channels = 4 * width
+    return nn.Sequential(
+        *(nn.Conv2d(3, 64, 7, 2, padding=3, bias=False), nn.BatchNorm2d(64), nn.ReLU(inplace=True)),
+        nn.MaxPool2d(3, 2, padding=1),
+        *layers,
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(2048, classes),
     )
 
 

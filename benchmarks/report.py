@@ -1,9 +1,9 @@
 """The results as tables: what `python -m benchmarks` writes to cpu.md."""
 
-from benchmarks.comparison import OURS
+from benchmarks.comparison import OURS, is_ours
 from benchmarks.timing import Timing
 
-__all__ = ["as_markdown", "describe_machine"]
+__all__ = ["as_markdown", "comparison_table", "describe_machine", "part_of_peak", "table"]
 
 
 def describe_machine(results):
@@ -35,7 +35,7 @@ def as_markdown(results, outcomes):
     ]
     for group in dict.fromkeys(outcome.group for outcome in outcomes):
         rows = [outcome for outcome in outcomes if outcome.group == group]
-        sections.append(_comparison_table(group, rows, results["peaks"]))
+        sections.append(comparison_table(group, rows, results["peaks"]))
     sections += [
         _memory_table(results),
         _interplay_table(results),
@@ -45,9 +45,10 @@ def as_markdown(results, outcomes):
     return "\n\n".join(filter(None, sections)) + "\n"
 
 
-def _comparison_table(group, outcomes, peaks):
+def comparison_table(group, outcomes, peaks):
+    """The table of the outcomes of a group."""
     candidates = list(dict.fromkeys(name for outcome in outcomes for name in outcome.seconds))
-    candidates.sort(key=lambda name: name != OURS)
+    candidates.sort(key=lambda name: (not is_ours(name), name != OURS))
     unit = _unit(timing for outcome in outcomes for timing in outcome.seconds.values())
     header = [group, *(f"{name}, {unit}" for name in candidates), "ratio", "of the peak"]
     rows = []
@@ -56,12 +57,12 @@ def _comparison_table(group, outcomes, peaks):
         rows.append(
             [outcome.full_name, *times, _ratio(outcome), outcome.problem or part_of_peak(outcome, peaks)]
         )
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def part_of_peak(outcome, peaks):
     """How near ours comes to what bounds it, the multiply-adds or the bytes; empty if neither is known."""
-    most_flops = max(peaks["flops"].values())
+    most_flops = peaks["flops"].get(outcome.precision) or max(peaks["flops"].values())
     bounds = {
         "FLOP/s": outcome.floating_operations / most_flops,
         "bandwidth": outcome.bytes / peaks["bandwidth"],
@@ -86,7 +87,7 @@ def _memory_table(results):
         [name, *(_mebibytes(peaks.get(engine)) for engine in engines), _part_of_lower(peaks)]
         for name, peaks in memory.items()
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _part_of_lower(peaks):
@@ -111,7 +112,7 @@ def _interplay_table(results):
         *("our kernel in alternation with NumPy's matrix product", "kernel alone, ms", "NumPy alone, ms"),
         *("one of each in turn, ms", "lost"),
     ]
-    return _table(header, rows)
+    return table(header, rows)
 
 
 def _startup_table(results):
@@ -122,7 +123,7 @@ def _startup_table(results):
         [name, f"{seconds['first_run']:.1f}", f"{seconds['later_run']:.2f}"]
         for name, seconds in startup.items()
     ]
-    return _table(["start-up", "first run (compiles), s", "later runs, s"], rows)
+    return table(["start-up", "first run (compiles), s", "later runs, s"], rows)
 
 
 def _import_table(results):
@@ -130,10 +131,11 @@ def _import_table(results):
     if not seconds:
         return ""
     row = [_time(Timing(**seconds[name])) for name in ("numpy", "tinynet", "difference")]
-    return _table(["`import numpy`, ms", "`import tinynet`, ms", "difference, ms"], [row])
+    return table(["`import numpy`, ms", "`import tinynet`, ms", "difference, ms"], [row])
 
 
-def _table(header, rows):
+def table(header, rows):
+    """A table in Markdown."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

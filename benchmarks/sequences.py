@@ -10,11 +10,12 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks.comparison import OURS, Comparison, check_agreement, run_alone
+from benchmarks.place import as_numpy, has_pytorch, here, is_on_gpu, ours, theirs
 from benchmarks.pytorch import channels_first, memory_formats, torch
 from tinynet import functional as F
 from tinynet import models, nn, optim
 
-__all__ = ["comparisons"]
+__all__ = ["comparisons", "crnn_steps", "ctc", "recurrent"]
 
 GROUP = "sequences, forward + backward"
 
@@ -32,7 +33,7 @@ LEARNING_RATE = 1e-4
 def comparisons(full=False):
     """One comparison for each task."""
     tasks = [ctc(200, 64, 80, 40), ctc(31, 64, 63, 10), recurrent("LSTM", 100, 64, 128, 256)]
-    tasks.append(Comparison(f"CRNN, batch {BATCH}", "sequences", _training_steps, variant="training step"))
+    tasks.append(Comparison(f"CRNN, batch {BATCH}", "sequences", crnn_steps, variant="training step"))
     if full:
         tasks += [recurrent("GRU", 100, 64, 128, 256), recurrent("RNN", 100, 64, 128, 256)]
         tasks.append(recurrent("LSTM", 100, 64, 128, 256, bidirectional=False))
@@ -54,30 +55,38 @@ def _ctc_candidates(T, N, C, L):
     scores = generator.standard_normal((N, T, C), dtype=np.float32)
     labels = generator.integers(1, C, (N, L))
     lengths = np.full(N, T), np.full(N, L)
-    logits = tn.tensor(scores, requires_grad=True)
+    logits, targets = ours(scores, requires_grad=True), [ours(array) for array in (labels, *lengths)]
 
-    def ours():
+    def run():
         logits.grad = None
-        loss = F.ctc_loss_with_logits(logits, labels, *lengths)
+        loss = F.ctc_loss_with_logits(logits, *targets)
         loss.backward()
         return loss, logits.grad
 
-    candidates = {OURS: ours}
-    if torch is not None:
-        twin = torch.tensor(scores.transpose(1, 0, 2).copy(), requires_grad=True)
+    candidates = {OURS: run}
+    if has_pytorch():
         arguments = [torch.tensor(array) for array in (labels, *lengths)]
-
-        def theirs():
-            twin.grad = None
-            loss = torch.nn.functional.ctc_loss(torch.log_softmax(twin, 2), *arguments)
-            loss.backward()
-            return loss, twin.grad.transpose(0, 1)
-
-        candidates["PyTorch"] = theirs
-    results = {name: [part.detach().numpy() for part in run()] for name, run in candidates.items()}
+        # PyTorch wants the lengths in main memory, and cuDNN the labels as well, one after the other.
+        candidates["PyTorch"] = _ctc_in_pytorch(scores, theirs(arguments[0]), *arguments[1:])
+        if is_on_gpu():
+            targets_for_cudnn, *lengths = (array.int() for array in arguments)
+            candidates["PyTorch, cuDNN"] = _ctc_in_pytorch(scores, targets_for_cudnn.flatten(), *lengths)
+    results = {name: [as_numpy(part) for part in run()] for name, run in candidates.items()}
     for index in range(2):
         check_agreement({name: parts[index] for name, parts in results.items()}, TOLERANCE)
     return candidates
+
+
+def _ctc_in_pytorch(scores, *targets):
+    twin = theirs(scores.transpose(1, 0, 2).copy()).requires_grad_()
+
+    def run():
+        twin.grad = None
+        loss = torch.nn.functional.ctc_loss(torch.log_softmax(twin, 2), *targets)
+        loss.backward()
+        return loss, twin.grad.transpose(0, 1)
+
+    return run
 
 
 def recurrent(kind, T, N, C, H, bidirectional=True):
@@ -99,16 +108,17 @@ def _recurrent_candidates(kind, shape, hidden, bidirectional):
     generator = np.random.default_rng(0)
     array = generator.standard_normal(shape, dtype=np.float32)
     tn.manual_seed(0)
-    layer = getattr(nn, kind)(shape[-1], hidden, bidirectional=bidirectional)
+    layer = here(getattr(nn, kind)(shape[-1], hidden, bidirectional=bidirectional))
     gradient = generator.standard_normal((*shape[:2], hidden * layer.directions), dtype=np.float32)
-    candidates = {OURS: _layer(layer, *map(tn.tensor, (array, gradient)))}
-    if torch is not None:
+    candidates = {OURS: _layer(layer, *map(ours, (array, gradient)))}
+    if has_pytorch():
         twin = getattr(torch.nn, kind)(shape[-1], hidden, batch_first=True, bidirectional=bidirectional)
+        twin = here(twin)
         with torch.no_grad():
             for name, parameter in layer.named_parameters():
                 getattr(twin, name).copy_(torch.tensor(parameter.numpy().T.copy()))
-        candidates["PyTorch"] = _layer(twin, *map(torch.tensor, (array, gradient)))
-    results = {name: [part.detach().numpy() for part in run()] for name, run in candidates.items()}
+        candidates["PyTorch"] = _layer(twin, *map(theirs, (array, gradient)))
+    results = {name: [as_numpy(part) for part in run()] for name, run in candidates.items()}
     for index in range(2):
         check_agreement({name: parts[index] for name, parts in results.items()}, RECURRENT_TOLERANCE)
     return candidates
@@ -129,13 +139,14 @@ def _layer(layer, x, gradient):
     return run
 
 
-def _training_steps():
+def crnn_steps(batch=BATCH, columns=COLUMNS, **options):
+    """Candidates for a training step on images of so many columns; `options` are those of `models.CRNN`."""
     random = np.random.default_rng(0)
-    images = random.standard_normal((BATCH, 32, COLUMNS, 1), np.float32)
+    images = random.standard_normal((batch, 32, columns, 1), np.float32)
     tn.manual_seed(0)
-    model = models.CRNN()
-    label_lengths = random.integers(3, LONGEST_WORD + 1, BATCH)
-    targets = random.integers(0, model.blank, (BATCH, LONGEST_WORD)), label_lengths
+    model = here(models.CRNN(**options))
+    label_lengths = random.integers(3, LONGEST_WORD + 1, batch)
+    targets = random.integers(0, model.blank, (batch, LONGEST_WORD)), label_lengths
     weights = {name: tensor.numpy().copy() for name, tensor in model.state_dict().items()}
     candidates = {OURS: _step_in_tinynet(model, images, *targets)}
     for name, memory_format in memory_formats().items():
@@ -147,7 +158,7 @@ def _training_steps():
 
 def _step_in_tinynet(model, images, labels, label_lengths):
     optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
-    images, labels, label_lengths = map(tn.tensor, (images, labels, label_lengths))
+    images, labels, label_lengths = map(ours, (images, labels, label_lengths))
 
     def step():
         optimizer.zero_grad()
@@ -162,15 +173,15 @@ def _step_in_tinynet(model, images, labels, label_lengths):
 def _step_in_pytorch(weights, images, labels, label_lengths, memory_format):
     from benchmarks import pytorch_twins
 
-    model = pytorch_twins.crnn(weights).to(memory_format=memory_format)
+    model = here(pytorch_twins.crnn(weights).to(memory_format=memory_format))
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
     x = channels_first(images, memory_format)
-    labels, label_lengths = map(torch.from_numpy, (labels, label_lengths))
+    labels, label_lengths = theirs(labels), torch.from_numpy(label_lengths)  # as its CTC wants them
 
     def step():
         optimizer.zero_grad(set_to_none=True)
         scores = torch.log_softmax(model(x), 2).transpose(0, 1)
-        lengths = torch.full((BATCH,), len(scores))
+        lengths = torch.full((len(x),), len(scores))
         loss = torch.nn.functional.ctc_loss(scores, labels, lengths, label_lengths, blank=scores.shape[2] - 1)
         loss.backward()
         optimizer.step()

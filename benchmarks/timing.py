@@ -49,7 +49,11 @@ class Timing:
         return (self.high - self.low) / 2 / self.median
 
 
-def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
+def _nothing():
+    """What has to be done when a function is done as soon as it returns."""
+
+
+def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0, finish=_nothing):
     """Times functions in turns: each has one turn a round, beginning with another one every round.
 
     Args:
@@ -58,13 +62,17 @@ def interleaved(functions, rounds=30, warmup=3, least_seconds=0.0):
         warmup: how many calls of each come first, untimed.
         least_seconds: a turn is one call or, of a function that is faster than this, as many calls as take
             about so long.
+        finish: waits until all that was called is done. It is called once a turn, for functions that only
+            start something.
 
     Returns:
         A dictionary of names and `Timing`, per call. Garbage is collected between turns, not during them,
         and every turn begins with one untimed call, which wakes the threads up.
     """
-    calls = {name: calls_per_turn(function, warmup, least_seconds) for name, function in functions.items()}
-    seconds = in_turns(list(functions), rounds, lambda name: timed_turn(functions[name], calls[name]))
+    calls = {
+        name: calls_per_turn(function, warmup, least_seconds, finish) for name, function in functions.items()
+    }
+    seconds = in_turns(list(functions), rounds, lambda name: timed_turn(functions[name], calls[name], finish))
     return {name: Timing.of(measured) for name, measured in seconds.items()}
 
 
@@ -87,26 +95,29 @@ def in_turns(names, rounds, take_turn):
     return seconds
 
 
-def timed_turn(function, calls):
+def timed_turn(function, calls, finish=_nothing):
     """Seconds per call of a function, the mean over one turn of so many calls; see `interleaved`."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
         gc.collect()
         function()
+        finish()
         start = perf_counter()
         for _ in range(calls):
             function()
+        finish()
         return (perf_counter() - start) / calls
     finally:
         if was_enabled:
             gc.enable()
 
 
-def calls_per_turn(function, warmup, least_seconds):
+def calls_per_turn(function, warmup, least_seconds, finish=_nothing):
     """Warms the function up; how many of its calls take about `least_seconds`, 1 if that is 0."""
     for _ in range(warmup):
         function()
+    finish()
     if not least_seconds:
         return 1
     calls, elapsed = 1, 0.0
@@ -114,6 +125,7 @@ def calls_per_turn(function, warmup, least_seconds):
         start = perf_counter()
         for _ in range(calls):
             function()
+        finish()
         elapsed = perf_counter() - start
         if elapsed < least_seconds / 2:
             calls *= 2
@@ -141,12 +153,13 @@ def machine(*packages):
     }
 
 
-def write_json(path, results):
-    """Writes results, in which a `Timing` becomes a dictionary, to a file."""
+def write_json(path, results, quietly=False):
+    """Writes results, in which a `Timing` becomes a dictionary, to a file, and says so."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(results, indent=2, default=asdict) + "\n")
-    print(f"written to {path}", file=sys.stderr)
+    if not quietly:
+        print(f"written to {path}", file=sys.stderr)
 
 
 def _processor():

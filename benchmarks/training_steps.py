@@ -12,11 +12,12 @@ import argparse
 import tinynet as tn
 from benchmarks.comparison import Comparison, DisagreementError, chosen, measure, show
 from benchmarks.networks import NETWORKS
+from benchmarks.place import least_tolerance, ours
 from benchmarks.pytorch import memory_formats, require_compiler, torch
 from tinynet import functional as F
 from tinynet import optim
 
-__all__ = ["comparisons", "run_networks_alone", "step_in_pytorch", "step_in_tinynet"]
+__all__ = ["checked", "comparisons", "run_networks_alone", "step_in_pytorch", "step_in_tinynet"]
 
 LEARNING_RATE = 1e-4
 
@@ -27,28 +28,32 @@ FIRST_LOSS_TOLERANCE = 1e-4  # relative; the same weights, the same batch
 SECOND_LOSS_TOLERANCE = 5e-3
 
 
-def step_in_tinynet(network):
-    """The model, and a function that trains it by one step and returns the loss."""
+def step_in_tinynet(network, captured=False):
+    """The model, and a function that trains it by one step, perhaps `captured`, and returns the loss."""
     model = network.in_tinynet()
-    images, labels = map(tn.tensor, network.batch())
+    images, labels = map(ours, network.batch())
     optimizer = optim.Adam(model.parameters(), lr=LEARNING_RATE)
 
-    def step():
+    def step(images, labels):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(images), labels)
         loss.backward()
         optimizer.step()
         return loss
 
-    return model, step
+    run = tn.CapturedStep(step, model) if captured else step
+    return model, lambda: run(images, labels)
 
 
-def step_in_pytorch(network, memory_format, compiled=False):
-    """As `step_in_tinynet`, from the same weights, in one of PyTorch's memory formats."""
+def step_in_pytorch(network, memory_format, compiled=False, mode=None):
+    """As `step_in_tinynet`, from the same weights, in one of PyTorch's memory formats.
+
+    `compiled` is whether torch.compile takes part, `mode` its mode.
+    """
     model = network.in_pytorch(network.in_tinynet(), memory_format)
     images, labels = network.batch_in_pytorch(memory_format)
     optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
-    run = torch.compile(model) if compiled else model
+    run = torch.compile(model, mode=mode) if compiled else model
 
     def step():
         optimizer.zero_grad(set_to_none=True)
@@ -74,6 +79,11 @@ def _candidates(network, compiled):
         steps[name] = step_in_pytorch(network, memory_format)
         if compiled:
             steps[f"{name}, compiled"] = step_in_pytorch(network, memory_format, compiled=True)
+    return checked(steps)
+
+
+def checked(steps):
+    """The functions of `steps`, pairs of a model and a function, after the first losses were compared."""
     _check_losses({name: _first_losses(*candidate) for name, candidate in steps.items()})
     return {name: step for name, (_, step) in steps.items()}
 
@@ -90,12 +100,13 @@ def _first_losses(model, step):
 
 
 def _check_losses(losses):
-    ours = losses["tinynet"]
+    own = losses["tinynet"]
     for name, theirs in losses.items():
         for number, tolerance in enumerate((FIRST_LOSS_TOLERANCE, SECOND_LOSS_TOLERANCE)):
-            if not abs(ours[number] - theirs[number]) <= tolerance * abs(theirs[number]):
+            tolerance = max(tolerance, (1 + 4 * number) * least_tolerance())
+            if not abs(own[number] - theirs[number]) <= tolerance * abs(theirs[number]):
                 raise DisagreementError(
-                    f"the loss of step {number + 1} is {ours[number]} in tinynet but "
+                    f"the loss of step {number + 1} is {own[number]} in tinynet but "
                     f"{theirs[number]} in {name}"
                 )
 

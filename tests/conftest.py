@@ -5,19 +5,16 @@ import signal
 import numpy as np
 import pytest
 
+import cupy_stand_in
 import tinynet as tn
+import tinynet_kernels.cuda
+from cuda_emulation import Emulator, find_compiler
+from gpu_waits import watched_waits
 
 # A shell that starts the suite in the background has it, and every program that it starts, ignore Ctrl-C.
 # The tests of Ctrl-C need the ordinary behaviour.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_collection_modifyitems(items):
-    """Whatever asks for a GPU is marked ``gpu``: `make test-gpu` runs just that."""
-    for item in items:
-        if "cuda" in getattr(item, "fixturenames", ()):
-            item.add_marker("gpu")
 
 
 @pytest.fixture
@@ -27,11 +24,33 @@ def rng():
 
 
 @pytest.fixture
-def cuda():
-    """The first GPU; the test is skipped on a machine without one."""
-    if not tn.cuda_is_available():
+def cuda_stand_in(request):
+    """Puts the stand-in for CuPy in its place, with the emulation for kernels; gives the `Emulator`."""
+    if find_compiler() is None:
+        pytest.skip("needs Linux and g++ to emulate CUDA kernels")
+    emulator = Emulator(request.config.cache.mkdir("cuda_emulation"))
+    with cupy_stand_in.installed(), tinynet_kernels.cuda.installed(cupy_stand_in.EmulationBackend(emulator)):
+        yield emulator
+
+
+@pytest.fixture(params=["stand-in", pytest.param("device", marks=pytest.mark.gpu)])
+def cuda(request):
+    """The device ``cuda``: the stand-in everywhere, and the first GPU where there is one.
+
+    `make test-gpu` runs what is marked ``gpu``, which is the latter.
+    """
+    if request.param == "stand-in":
+        request.getfixturevalue("cuda_stand_in")
+    elif not tn.cuda_is_available():
         pytest.skip("needs a CUDA device and CuPy")
     return tn.device("cuda")
+
+
+@pytest.fixture
+def watched(cuda):
+    """A context manager that yields a list of the places where the program waits for the GPU."""
+    is_real = cuda.xp is not cupy_stand_in.stand_in
+    return watched_waits if is_real else cupy_stand_in.watched_synchronisations
 
 
 @pytest.fixture(autouse=True)

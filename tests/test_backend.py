@@ -181,7 +181,6 @@ class TestGenerator:
         assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
 
 
-@pytest.mark.gpu
 class TestOnTheGpu:
     def test_there_and_back(self, cuda):
         x = tn.tensor([[1.0, 2.0]], device="cuda", requires_grad=True)
@@ -193,6 +192,9 @@ class TestOnTheGpu:
         with cuda:
             assert tn.tensor([1.0]).device == cuda
             assert tn.as_tensor(np.ones(2)).device == "cpu"
+            with tn.device("cpu"):
+                assert tn.tensor([1.0]).device == "cpu"
+            assert tn.tensor([1.0]).device == cuda
 
     def test_forward_and_backward(self, cuda):
         x = tn.tensor([1.0, 2.0, 3.0], device=cuda, requires_grad=True)
@@ -220,3 +222,13 @@ class TestOnTheGpu:
         y = tn.from_dlpack(x)
         assert y.device == cuda
         assert y.data.data.ptr == x.data.data.ptr
+
+    def test_numbers_are_written_from_anywhere(self, cuda):
+        x = tn.tensor(np.zeros((2, 3)), device=cuda)
+        x[0] = np.arange(3)
+        x[1, :2] = [5, 6]
+        x[1, 2] = 7
+        np.testing.assert_array_equal(x.numpy(), [[0, 1, 2], [5, 6, 7]])
+        x.copy_(np.ones((2, 3)))
+        x[0] = tn.tensor([2.0, 3.0, 4.0])
+        np.testing.assert_array_equal(x.numpy(), [[2, 3, 4], [1, 1, 1]])

@@ -48,11 +48,11 @@ def cupy():
 
 
 def is_array_module(node):
-    """Whether an expression is `xp`, `something.xp` or `array_module(...)`."""
+    """Whether an expression is `xp`, `something.xp`, `array_module(...)`, or CuPy by its own name."""
     if isinstance(node, ast.Call):
         node = node.func
         return isinstance(node, ast.Name | ast.Attribute) and name_of(node) == "array_module"
-    return isinstance(node, ast.Name | ast.Attribute) and name_of(node) == "xp"
+    return isinstance(node, ast.Name | ast.Attribute) and name_of(node) in ("xp", "cupy", "_cupy")
 
 
 def name_of(node):
@@ -163,3 +163,42 @@ def test_wrong_arguments_are_found(source, complains, cupy):
     call = ast.parse(source, mode="eval").body
     (name,) = path_from_module(call.func)
     assert (complaint(getattr(cupy, name), call) is not None) == complains
+
+
+def reading_calls(path):
+    """Calls that turn a tensor's array into one of NumPy behind its back, as (line, text)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or not node.args:
+            continue
+        is_numpy = isinstance(node.func.value, ast.Name) and node.func.value.id == "np"
+        first = node.args[0]
+        if is_numpy and isinstance(first, ast.Attribute) and first.attr == "data":
+            yield node.lineno, ast.unparse(node)
+
+
+def written_data(path):
+    """Assignments ``tensor.data[...] = expression of NumPy``, as (line, text)."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Subscript):
+            continue
+        target = node.targets[0].value
+        calls = [part for part in ast.walk(node.value) if isinstance(part, ast.Name) and part.id == "np"]
+        if isinstance(target, ast.Attribute) and target.attr == "data" and calls:
+            yield node.lineno, ast.unparse(node)
+
+
+def test_numpy_is_not_given_the_array_of_a_tensor():
+    """CuPy refuses, for an array on a GPU; `Tensor.numpy` and `backend.to_numpy` fetch it."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in FILES
+        for line, text in (*reading_calls(path), *written_data(path))
+    ]
+    assert wrong == []
+
+
+def test_such_uses_are_found(tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text("np.sum(x.data)\nx.data[...] = np.ones(3)\nnp.sum(x.numpy())\nx.data[0] = 1\n")
+    assert [line for line, _ in reading_calls(path)] == [1]
+    assert [line for line, _ in written_data(path)] == [2]

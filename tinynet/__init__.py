@@ -13,6 +13,7 @@ from tinynet.autograd import (
     Function,
     Tensor,
     as_tensor,
+    autocast,
     checkpoint,
     detect_anomaly,
     enable_grad,
@@ -38,6 +39,7 @@ from tinynet.backend import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "CapturedStep",
     "Device",
     "Function",
     "Generator",
@@ -45,6 +47,7 @@ __all__ = [
     "Tensor",
     "Trainer",
     "as_tensor",
+    "autocast",
     "backend",
     "checkpoint",
     "cuda_is_available",
@@ -81,6 +84,7 @@ __all__ = [
 
 _ROOMS = {"data", "inspection", "models", "nn", "optim", "recipes", "sequences", "training", "vision"}
 _ELSEWHERE = {
+    "CapturedStep": "tinynet.training",
     "History": "tinynet.training",
     "Trainer": "tinynet.training",
     "explain_plan": "tinynet.nn.convolution_plan",

@@ -12,7 +12,8 @@ import threading
 
 import numpy as np
 
-from tinynet.errors import ArgumentError, DeviceError, DTypeError
+from tinynet.errors import ArgumentError, DeviceError, DTypeError, GraphError
+from tinynet_kernels.cuda.capturing import is_capturing
 
 __all__ = [
     "Device",
@@ -25,6 +26,7 @@ __all__ = [
     "default_generator",
     "device",
     "device_of",
+    "is_on_gpu",
     "manual_seed",
     "set_default_device",
     "set_default_dtype",
@@ -48,8 +50,8 @@ _defaults = _Defaults()
 class Device:
     """A place where arrays live: ``cpu``, ``cuda`` (the first GPU) or ``cuda:1``.
 
-    Compares equal to its name, and is a context manager that makes itself the default device:
-    ``with tn.device("cuda"): ...``.
+    Compares equal to its name, and is a context manager that makes itself the default device, and a GPU the
+    one on which CuPy launches kernels: ``with tn.device("cuda"): ...``.
 
     Raises:
         ArgumentError: the name is none of these forms.
@@ -84,13 +86,15 @@ class Device:
         return hash(str(self))
 
     def __enter__(self):
-        self.check_available()
-        self._outer.append(_defaults.device)
+        on_gpu = contextlib.nullcontext() if self.kind == "cpu" else _cupy(self).cuda.Device(self.index)
+        on_gpu.__enter__()  # from now on CuPy launches kernels there
+        self._outer.append((_defaults.device, on_gpu))
         _defaults.device = self
         return self
 
-    def __exit__(self, *_):
-        _defaults.device = self._outer.pop()
+    def __exit__(self, *exception):
+        _defaults.device, on_gpu = self._outer.pop()
+        on_gpu.__exit__(*exception)
 
     @property
     def xp(self):
@@ -179,6 +183,11 @@ def device_of(array):
     return Device(f"cuda:{array.device.id}")
 
 
+def is_on_gpu(array):
+    """Whether an array is CuPy's: whoever reads its elements waits until the GPU has computed them."""
+    return array_module(array) is not np
+
+
 def as_array(data, dtype=None, device=None):
     """An array of `data`: arrays are taken as they are, Python numbers in the default dtype.
 
@@ -212,6 +221,11 @@ def to_device(array, device):
         return array
     if device.kind == "cpu":
         return to_numpy(array)
+    if is_capturing():
+        raise GraphError(
+            f"an array of shape {array.shape} can't be copied to {device} while a step is captured: the graph"
+            " would read the same memory in each replay; make it before, or pass it as an input"
+        )
     cupy = device.xp
     with cupy.cuda.Device(device.index):
         return cupy.asarray(array)

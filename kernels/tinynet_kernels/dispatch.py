@@ -7,6 +7,8 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from tinynet_kernels.widening import Widened
+
 __all__ = ["FLOATS", "TAKES", "Family", "array_module", "is_strict", "pinned"]
 
 TAKES = ("reference", "cpu", "gpu", "strict", "fast")
@@ -69,14 +71,16 @@ class Family:
     Args:
         package: the name of the family's package, which holds one module per take.
         gpu: the names of the dtypes that the ``gpu`` take serves, if there is one.
+        widens: whether the ``cpu`` take, unless pinned, also serves float16, in float32 (see widening.py).
     """
 
-    __slots__ = ("_gpu_dtypes", "_modules", "_package")
+    __slots__ = ("_gpu_dtypes", "_modules", "_package", "_widens")
 
-    def __init__(self, package, gpu=()):
+    def __init__(self, package, gpu=(), widens=False):
         self._package = package
         self._modules = {}
         self._gpu_dtypes = tuple(map(np.dtype, gpu))
+        self._widens = widens
 
     def take(self, *arrays):
         """The module that serves `arrays`, which are all the floating-point arguments of one call."""
@@ -91,7 +95,7 @@ class Family:
         if pinned_name != "cpu" and self._is_served_by_gpu(arrays, pinned_name == "gpu"):
             return "gpu"
         if pinned_name not in ("cpu", "gpu"):
-            return "reference"
+            return "widened" if self._widens and _are_narrow(arrays) else "reference"
         found = ", ".join(f"{type(array).__module__} {array.dtype}" for array in arrays)
         if pinned_name == "cpu":
             serves = "NumPy arrays that are all float32 or all float64"
@@ -112,7 +116,10 @@ class Family:
         return all(map(serves, arrays))
 
     def _load(self, name):
-        module = importlib.import_module(f"{self._package}.{name}")
+        if name == "widened":
+            module = Widened(self._load("cpu"))
+        else:
+            module = importlib.import_module(f"{self._package}.{name}")
         self._modules[name] = module
         return module
 
@@ -121,6 +128,10 @@ def _cuda_backend():
     from tinynet_kernels.cuda.launching import backend  # on first use: who has no GPU needs none of it
 
     return backend()
+
+
+def _are_narrow(arrays):
+    return all(isinstance(array, np.ndarray) and array.dtype == np.float16 for array in arrays)
 
 
 def _is_served_by_cpu(arrays):

@@ -25,7 +25,7 @@ _OPTIONS = (
     "-fno-exceptions",
     "-ffp-contract=off",
     "-U_FORTIFY_SOURCE",  # which takes jumps between fibres for errors
-    "-fsanitize=bounds,signed-integer-overflow,shift",
+    "-fsanitize=alignment,bounds,signed-integer-overflow,shift",
     "-fsanitize-undefined-trap-on-error",
     "-Wall",
     "-Wno-unknown-pragmas",

@@ -8,6 +8,7 @@ import numpy as np
 __all__ = ["GuardedArray"]
 
 _PAGE = mmap.PAGESIZE
+_PACK = 16  # bytes that are read together
 _PROTECT = ctypes.CDLL(None, use_errno=True).mprotect
 _PROTECT.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
 
@@ -17,10 +18,11 @@ class GuardedArray:
     it.
 
     Reading or writing behind the end is a segmentation fault. What is read before the start is the pattern,
-    and what is written there is found afterwards.
+    and what is written there is found afterwards. Where packs start in the copy, but not in the original, the
+    copy is moved down by some bytes, behind which it is as before the start.
 
     Args:
-        content: an array of bytes.
+        content: an array of bytes, the original.
         pattern: the byte that fills the zone.
         is_written: whether writing to the copy is allowed.
     """
@@ -30,9 +32,12 @@ class GuardedArray:
         self._memory = mmap.mmap(-1, _PAGE + size + _PAGE)
         self._all = np.frombuffer(self._memory, np.uint8)
         start = _PAGE + size - content.size
-        self._zone = self._all[:start]
+        if start % _PACK == 0:
+            start -= -content.ctypes.data % _PACK
+        self._zones = self._all[:start], self._all[start + content.size : _PAGE + size]
         self.content = self._all[start : start + content.size]
-        self._zone.fill(pattern)
+        for zone in self._zones:
+            zone.fill(pattern)
         self.content[:] = content
         self._pattern = pattern
         first = self._all.ctypes.data
@@ -43,8 +48,8 @@ class GuardedArray:
         _protect(self.end, _PAGE, 0)
 
     def zone_is_whole(self):
-        """Whether nothing was written before the start."""
-        return bool((self._zone == self._pattern).all())
+        """Whether nothing was written before the start, nor between the end and the forbidden memory."""
+        return all((zone == self._pattern).all() for zone in self._zones)
 
 
 def _protect(address, size, protection):

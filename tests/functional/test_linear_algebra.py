@@ -114,3 +114,11 @@ def test_sizes_of_zero():
         y.sum().backward()
         assert x.grad.shape == (2, 3, 0)
         assert weight.grad.shape == (0, 4)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_bias_is_trained_beside_a_frozen_weight(rng, recorded):
+    x, weight = tn.Tensor(rng.normal(size=(5, 3))), tn.Tensor(rng.normal(size=(3, 2)))
+    bias = tn.Tensor(rng.normal(size=2), requires_grad=True)
+    (gbias,) = tn.grad(F.linear(x, weight, bias).sum(), [bias], create_graph=recorded)
+    np.testing.assert_array_equal(gbias.numpy(), [5, 5])

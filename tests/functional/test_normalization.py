@@ -94,6 +94,43 @@ def test_gradients_of_some_inputs_only(rng, wanted, create_graph):
         np.testing.assert_allclose(gradient.numpy(), everything[index].numpy(), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("wanted", [{0}, {1}, {2}, {1, 2}, {0, 2}])
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("axes", [1, 2, 3])
+def test_gradients_of_layer_norm_by_some_inputs_only(rng, axes, wanted, create_graph):
+    x = rng.normal(size=(4, 2, 3))
+    arrays = [x, *rng.normal(size=(2, *x.shape[3 - axes :]))]
+
+    def gradients(indices):
+        x, gamma, beta = [tn.tensor(a, requires_grad=i in indices) for i, a in enumerate(arrays)]
+        loss = (F.layer_norm(x, axes, gamma, beta) ** 3).sum()
+        wanted = [(x, gamma, beta)[i] for i in sorted(indices)]
+        return tn.grad(loss, wanted, create_graph=create_graph)
+
+    everything = gradients({0, 1, 2})
+    for index, gradient in zip(sorted(wanted), gradients(wanted), strict=True):
+        np.testing.assert_allclose(gradient.numpy(), everything[index].numpy(), rtol=1e-9, atol=1e-12)
+
+
+def test_layer_norm_does_not_wait_for_the_gpu(watched, cuda, rng):
+    x, gamma, beta = (
+        tn.tensor(rng.normal(size=shape), device=cuda, requires_grad=True) for shape in ((4, 6, 5), 5, 5)
+    )
+    F.layer_norm(x, 1, gamma, beta).sum().backward()  # compiles the kernels
+    with watched() as waits:
+        F.layer_norm(x, 1, gamma, beta).sum().backward()
+    assert waits == []
+    np.testing.assert_allclose(beta.grad.numpy(), 48)
+
+
+@pytest.mark.parametrize("given", ["gamma", "beta"])
+def test_layer_norm_with_one_of_gamma_and_beta(rng, given):
+    x, values = rng.normal(size=(4, 3)), rng.normal(size=3)
+    y = F.layer_norm(x, **{given: values}).numpy()
+    plain = F.layer_norm(x).numpy()
+    np.testing.assert_allclose(y, plain * values if given == "gamma" else plain + values, rtol=0, atol=1e-12)
+
+
 def test_messages_of_batch_norm():
     x = np.ones((4, 3))
     assert message_of(ShapeError, F.batch_norm, x, np.ones(2)) == (

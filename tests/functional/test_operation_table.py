@@ -13,7 +13,9 @@ import tinynet as tn
 from tinynet import functional
 from tinynet.backend import to_device
 
-EXEMPT: dict[str, str] = {}  # public function: why it is not in the table
+EXEMPT: dict[str, str] = {  # public function: why it is not in the table
+    "complete_box_iou_loss": "its gradient takes a part of it for a constant; see test_boxes.py",
+}
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
 
@@ -354,7 +356,6 @@ def test_pytorch_gives_the_same(case, dtype):
     assert_all_close(case.gradients(arrays, weights), expected_gradients, tolerance, "gradient")
 
 
-@pytest.mark.gpu
 @DTYPES
 @cases()
 def test_gpu_gives_the_same(case, dtype, cuda):
@@ -362,8 +363,12 @@ def test_gpu_gives_the_same(case, dtype, cuda):
     on_device = [to_device(array, cuda) for array in arrays]
     tolerance = max(tolerance_of(case, dtype), 1e-10)
     expected = case.call(case.tensors(arrays))
-    outputs = case.call(case.tensors(on_device))
+    with cuda:  # what an operation makes out of nothing goes to the default device
+        outputs = case.call(case.tensors(on_device))
     assert {output.device for output in outputs} == {cuda}
+    if case.operation.name in ("rand", "randn"):  # the GPU has random numbers of its own
+        assert [(y.shape, y.dtype) for y in outputs] == [(y.shape, y.dtype) for y in expected]
+        return
     assert_all_close(
         [output.numpy() for output in outputs], [y.numpy() for y in expected], tolerance, "output"
     )

@@ -31,7 +31,7 @@ class Recorder:
 TEXT = """
 // extern "C" __global__ void not_this_one(int x) {
 extern "C" __global__ void __launch_bounds__(256) add(const Real* __restrict__ x, const Index *places,
-    Accumulator factor, bool is_negative, int count, Real* y  /* the result */) { }
+    Accumulator factor, bool interpolates, int count, Real* y  /* the result */) { }
 extern "C" __global__ void fill(unsigned char*y,unsigned long long size){ }
 __device__ void helper(int x) { }
 """
@@ -44,7 +44,7 @@ def test_signatures_are_read_from_the_source():
         Parameter("x", np.float16, True, False),
         Parameter("places", np.int64, True, False),
         Parameter("factor", np.float32, False, False),
-        Parameter("is_negative", np.bool_, False, False),
+        Parameter("interpolates", np.bool_, False, False),
         Parameter("count", np.int32, False, False),
         Parameter("y", np.float16, True, True),
     )

@@ -317,7 +317,7 @@ def test_processors_with_shorter_vectors(features, vector_bytes, tmp_path):
     assert run_python(code, **environment).strip() == str(vector_bytes)
 
 
-def test_matrices_in_float16_use_the_reference():
+def test_matrices_in_float16_stay_in_float16():
     y = matmul.product(np.ones((2, 3), np.float16), np.ones((3, 2), np.float16))
     assert y.dtype == np.float16
     np.testing.assert_array_equal(y, 3)

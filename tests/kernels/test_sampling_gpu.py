@@ -1,5 +1,7 @@
 """The CUDA kernel of bilinear interpolation against the definition."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -57,3 +59,39 @@ def test_the_value_at_nan_is_nan(border, gpu):
             y = take.bilinear(gpu.put(x), gpu.put(rows), gpu.put(columns), border, gpu.put(fill))
             expected = np.where(np.isnan(rows + columns), np.nan, 1)
             np.testing.assert_array_equal(gpu.get(y)[..., 0], expected)
+
+
+AXES = [(4, 9), (9, 4), (5, 5), (1, 6), (6, 1), (7, 2), (3, 8), (2, 20), (12, 5), (5, 0)]
+
+
+@pytest.mark.parametrize("method", sampling.METHODS)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("inner", [1, 3])
+def test_resized_axes_agree_with_the_definition(inner, dtype, method, compare_gpu, rng):
+    for old, new in AXES:
+        x = rng.standard_normal((2, old, inner)).astype(dtype)
+        gy = rng.standard_normal((2, new, inner)).astype(dtype)
+        compare_gpu(sampling.resize, x, 1, new, method)
+        compare_gpu(sampling.resize_backward, gy, 1, old, method)
+
+
+@pytest.mark.parametrize("method", sampling.METHODS)
+def test_large_places_are_computed_with_more_bits(method, gpu, rng, monkeypatch):
+    x, gy = rng.standard_normal((2, 3, 7)), rng.standard_normal((2, 3, 11))
+    names = []
+    find = take._resizing.function
+    monkeypatch.setattr(
+        take,
+        "_resizing",
+        SimpleNamespace(function=lambda *a, **variant: names.append(variant) or find(*a, WHOLE="Index")),
+    )
+    with gpu.pinned():
+        found = (
+            sampling.resize(gpu.put(x), 2, 11, method),
+            sampling.resize_backward(gpu.put(gy), 2, 7, method),
+        )
+    assert names == [{"WHOLE": "int"}] * 2
+    for y, expected in zip(
+        found, (sampling.resize(x, 2, 11, method), sampling.resize_backward(gy, 2, 7, method)), strict=True
+    ):
+        np.testing.assert_allclose(gpu.get(y), expected, rtol=0, atol=1e-12)

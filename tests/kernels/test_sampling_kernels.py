@@ -109,3 +109,76 @@ def test_errors_name_the_argument(changes, text):
     arguments = {"x": X, "rows": np.ones((1, 1)), "columns": np.ones((1, 1)), **changes}
     with pytest.raises(ValueError, match=f"^sampling.bilinear: .*{text}"):
         sampling.bilinear(**arguments)
+
+
+@few
+@given(
+    shape=st.tuples(st.integers(0, 3), st.integers(1, 12), st.integers(0, 4)),
+    new=st.integers(0, 25),
+    method=st.sampled_from(sampling.METHODS),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    seed=st.integers(0, 1000),
+)
+def test_takes_agree_on_resized_axes(shape, new, method, dtype, seed, compare_takes):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(shape).astype(dtype)
+    y = compare_takes(sampling.resize, x, 1, new, method)
+    gx = compare_takes(
+        sampling.resize_backward, rng.standard_normal(y.shape).astype(dtype), 1, shape[1], method
+    )
+    assert gx.shape == shape
+
+
+@pytest.mark.parametrize("method", sampling.METHODS)
+@pytest.mark.parametrize("take", TAKES)
+def test_resized_axes_as_in_their_formula(take, method):
+    for old, new in [(3, 7), (7, 3), (5, 5), (1, 4), (4, 1), (3, 30), (30, 4)]:
+        x = np.random.default_rng(0).standard_normal((2, old))
+        j = np.arange(new)
+        if method == "corners":
+            places = j * (old - 1) / max(new - 1, 1)
+        else:
+            places = np.floor(j * old / new) if method == "nearest" else (j + 0.5) * old / new - 0.5
+        with pinned(take):
+            found = sampling.resize(x, 1, new, method)
+        expected = [np.interp(places, np.arange(old), row) for row in x]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", sampling.METHODS)
+@pytest.mark.parametrize("take", TAKES)
+def test_backward_is_the_transpose(take, method, rng):
+    for old, new in [(3, 7), (7, 3), (5, 5), (1, 4), (4, 1), (31, 4)]:
+        x, gy = rng.standard_normal((2, old, 3)), rng.standard_normal((2, new, 3))
+        with pinned(take):
+            y, gx = sampling.resize(x, 1, new, method), sampling.resize_backward(gy, 1, old, method)
+        np.testing.assert_allclose((y * gy).sum(), (x * gx).sum(), rtol=0, atol=1e-12)
+
+
+def test_large_axes_are_resized_in_several_tasks(compare_takes, rng):
+    x, gy = rng.standard_normal((3, 90, 400)), rng.standard_normal((3, 181, 400))
+    compare_takes(sampling.resize, x, 1, 181, "linear")
+    compare_takes(sampling.resize_backward, gy, 1, 90, "linear")
+
+
+@pytest.mark.parametrize("take", TAKES)
+def test_an_element_on_the_place_of_another_is_that_one(take):
+    x = np.array([1.0, np.inf, 2, 3])
+    with pinned(take), np.errstate(invalid="ignore"):
+        assert sampling.resize(x, 0, 7, "corners").tolist() == [1, np.inf, np.inf, np.inf, 2, 2.5, 3]
+        assert sampling.resize(x, 0, 4, "linear").tolist() == x.tolist()
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "text"),
+    [
+        (sampling.resize, (X, 3, 2), r"there is no axis 3 in an array of shape \(3, 4, 1\)"),
+        (sampling.resize, (X, 1, 2, "cubic"), "must be one of nearest, linear, corners, not 'cubic'"),
+        (sampling.resize, (X[:0], 0, 2), "an axis of 0 elements can't be made one of 2"),
+        (sampling.resize, (X, 0, -1), "an axis of 3 elements can't be made one of -1"),
+        (sampling.resize_backward, (X, 0, 0), "an axis of 0 elements can't be made one of 3"),
+    ],
+)
+def test_impossible_sizes_are_refused(function, arguments, text):
+    with pytest.raises(ValueError, match=f"^sampling.{function.__name__}: .*{text}"):
+        function(*arguments)

@@ -158,7 +158,6 @@ def test_layers_start_glorot_uniform_with_zero_bias():
     assert abs(layer.weight.data).max() == pytest.approx(sqrt(6 / 2000), rel=1e-3)
 
 
-@pytest.mark.gpu
 def test_one_seed_gives_the_same_weights_on_every_device(cuda):
     on_cpu = nn.Linear(4, 5, generator=tn.Generator(3))
     with cuda:

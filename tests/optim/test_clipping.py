@@ -97,3 +97,36 @@ def test_a_norm_that_is_not_finite_spreads_or_raises(value, norm_type):
 def test_errors_say_what_is_wrong(call, message):
     with pytest.raises(ArgumentError, match=message):
         call()
+
+
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, math.inf])
+@pytest.mark.parametrize("max_norm", [0.5, 100.0])
+def test_clipping_on_a_gpu_needs_no_look_at_the_norm(norm_type, max_norm, watched, cuda, rng):
+    arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((3, 4), (5,), (0,))]
+    on_cpu, on_gpu = ([tn.tensor(a, requires_grad=True) for a in arrays] for _ in range(2))
+    on_gpu = [tn.tensor(tensor.data, device=cuda, requires_grad=True) for tensor in on_gpu]
+    for tensors in (on_cpu, on_gpu):
+        for tensor in tensors:
+            (tensor * tensor).sum().backward()
+    expected = clip_grad_norm(on_cpu, max_norm, norm_type)
+    clip_grad_norm(on_gpu, 1e9, norm_type)  # compiles kernels, and changes nothing
+    with watched() as waits:
+        found = clip_grad_norm(on_gpu, max_norm, norm_type)
+    assert waits == []
+    assert float(found) == pytest.approx(expected, rel=1e-6)
+    for one, other in zip(on_gpu, on_cpu, strict=True):
+        np.testing.assert_allclose(one.grad.numpy(), other.grad.numpy(), rtol=2e-6)
+
+
+def test_norms_that_are_not_finite_on_a_gpu(cuda):
+    parameter = tn.tensor([1.0, 2.0], device=cuda, requires_grad=True)
+    (parameter * tn.tensor([1e30, 1e30], device=cuda)).sum().backward()
+    assert float(clip_grad_norm([parameter], 1.0)) == pytest.approx(math.sqrt(2) * 1e30)
+    np.testing.assert_allclose(parameter.grad.numpy(), [math.sqrt(0.5)] * 2, rtol=1e-6)
+    parameter.grad = None
+    (parameter * tn.tensor([math.nan, 1.0], device=cuda)).sum().backward()
+    with pytest.raises(AnomalyError, match="the norm of the gradients is nan"):
+        clip_grad_norm([parameter], 1.0, error_if_nonfinite=True)
+    assert parameter.grad.numpy()[1] == 1
+    assert math.isnan(clip_grad_norm([parameter], 1.0))
+    assert np.isnan(parameter.grad.numpy()).all()

@@ -1,6 +1,7 @@
 """Callbacks: order, keeping the best, stopping early, files, schedules, progress."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -202,6 +203,43 @@ def test_progress_shows_a_bar_on_a_terminal():
     fit([Progress(verbose=2, file=plain)], epochs=1, batch_size=8)
     assert plain.getvalue().count("\n") == 1
     assert "\r" not in plain.getvalue()
+
+
+def test_progress_shows_figures_of_the_last_batch_but_not_of_every_one():
+    """Looking at them would make the program wait for a GPU."""
+    fits = []
+
+    class Counted(Progress):
+        def on_batch_end(self, fit):
+            fits.append(fit)
+            fit.figures = lambda: looks.append(fit.batch) or {"loss": 0.25}
+            super().on_batch_end(fit)
+            del fit.figures
+
+    looks = []
+    fit([Counted(file=Terminal())], epochs=1, batch_size=2)
+    assert len(fits) == 16
+    assert looks[0] == 1
+    assert looks[-1] == 16
+    assert len(looks) < 16
+
+
+def test_progress_shows_what_the_memory_pools_hold(cuda_stand_in):
+    on_cpu, on_gpu, terminal = io.StringIO(), io.StringIO(), Terminal()
+    fit([Progress(verbose=2, file=on_cpu, show_memory=True)], epochs=1)
+    assert re.search(r"MiB  CPU [\d,]+ \+ [\d,]+ MiB\n$", on_cpu.getvalue())
+    callbacks = [Progress(file=terminal, show_memory=True), Progress(2, on_gpu, show_memory=True)]
+    make_trainer(device="cuda").fit(*three_classes(32), callbacks=callbacks, verbose=0)
+    assert re.search(r"MiB  CPU [\d,]+ \+ [\d,]+ MiB, GPU 3 \+ 2 MiB\n$", on_gpu.getvalue())
+    assert "GPU 3 + 2 MiB" in terminal.getvalue()
+
+
+def test_fit_shows_memory_on_request(capsys):
+    make_trainer().fit(*three_classes(32), verbose=2)
+    make_trainer().fit(*three_classes(32), verbose=2, show_memory=True)
+    plain, asked = capsys.readouterr().out.splitlines()[-2:]
+    assert " + " not in plain
+    assert re.search(r"CPU [\d,]+ \+ [\d,]+ MiB$", asked)
 
 
 def test_progress_says_once_that_kernels_are_compiled():

@@ -175,3 +175,13 @@ def test_shapes_that_do_not_fit():
         TopKAccuracy(0)
     with pytest.raises(TypeError, match="Metric defines no measure"):
         Metric("own").update(np.zeros(3))
+
+
+@pytest.mark.parametrize("value", [0.1, np.float64(0.1), np.float32(0.5), 3, True])
+def test_numbers_that_a_callable_returns_are_kept_exactly(value, cuda):
+    for device in ("cpu", cuda):
+        metric = resolve_metric(lambda output, target: value)
+        with tn.device(device):
+            metric.update(tn.tensor(np.zeros((4, 2)), device=device), tn.tensor(np.zeros(4), device=device))
+        assert metric.result() == float(value)
+        assert metric.state_dict() == {"total": 4 * float(value), "count": 4}

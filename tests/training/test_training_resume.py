@@ -251,7 +251,6 @@ def test_given_generators_are_part_of_the_checkpoint(tmp_path):
         make_trainer().fit(x, y, epochs=3, verbose=0, resume=path)
 
 
-@pytest.mark.gpu
 def test_fit_and_resume_on_a_gpu(tmp_path, cuda):
     x, y = three_classes(40)
     path = tmp_path / "checkpoint.safetensors"

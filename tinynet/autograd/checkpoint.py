@@ -4,9 +4,11 @@ Chen, Xu, Zhang & Guestrin, "Training deep nets with sublinear memory cost", 201
 """
 
 import weakref
+from contextlib import nullcontext
 
 from tinynet import backend
 from tinynet.autograd.mode import enable_grad, per_thread
+from tinynet.autograd.precision import autocast
 from tinynet.autograd.tensor import Tensor
 from tinynet.autograd.versions import changed_since, tick
 from tinynet.errors import GraphError
@@ -51,6 +53,8 @@ class _Frame:
         self.again = None
         outer = per_thread.mode.frame
         self.recomputing = outer is not None and outer.recomputing
+        precision = per_thread.mode.precision
+        self.precision = nullcontext() if precision is None else autocast(precision.name)
 
     def run_first(self):
         """The outputs; of generators that draw, the state before is kept for the second run."""
@@ -112,7 +116,7 @@ class _Frame:
         outer, self.recomputing = self.recomputing, True
         self.again = []
         try:
-            with enable_grad():
+            with enable_grad(), self.precision:
                 self._run()
             return self.again
         finally:

@@ -5,6 +5,7 @@ operations in order of decreasing time therefore meets each one after everything
 when its gradient is complete. The pass is a loop, not a recursion: chains of any length work.
 """
 
+from contextlib import nullcontext
 from operator import attrgetter
 
 import numpy as np
@@ -13,6 +14,7 @@ from tinynet.autograd import anomaly
 from tinynet.autograd.function import OutputNode
 from tinynet.autograd.mode import enable_grad, no_grad, per_thread
 from tinynet.autograd.ownership import IN_DICTIONARY, IN_RESULTS, IN_VARIABLE, is_alone
+from tinynet.autograd.precision import outside_of_blocks
 from tinynet.autograd.tensor import Tensor
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, GraphError, ShapeError
@@ -177,7 +179,7 @@ class _Pass:
         outer = mode.freeing, mode.depositing
         mode.freeing, mode.depositing = not self.retain_graph, self.deposit_at_once
         try:
-            with enable_grad() if self.recorded else no_grad():
+            with enable_grad() if self.recorded else no_grad(), outside_of_blocks():
                 self._walk(nodes, found)
                 self._finish_leaves(found)
         finally:
@@ -205,7 +207,13 @@ class _Pass:
                 if type(node) is OutputNode:
                     self._pass_to_function(node, gradients.pop(node))
                     results = edges = ()
-                elif careful or edges is None or node.frame is not None or node.output_layout is not None:
+                elif (
+                    careful
+                    or edges is None
+                    or node.frame is not None
+                    or node.output_layout is not None
+                    or node.products is not None
+                ):
                     results = self._compute(node, gradients.pop(node))
                 else:
                     results = node.backward_arrays(gradients.pop(node))
@@ -243,7 +251,9 @@ class _Pass:
         if node.frame is not None:
             node.frame.restore()
         compute = node.backward if self.recorded else node.backward_arrays
-        results = compute(gradient) if node.output_layout is None else compute(*self._filled(node, gradient))
+        arguments = (gradient,) if node.output_layout is None else self._filled(node, gradient)
+        with nullcontext() if node.products is None else node.products():
+            results = compute(*arguments)
         if self.checking:
             anomaly.check_backward(node, results if type(results) is tuple else (results,))
         return results

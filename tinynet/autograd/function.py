@@ -60,6 +60,7 @@ class Function:
         "origin",
         "output_array",
         "output_layout",
+        "products",
         "saved",
         "saved_at",
         "xp",
@@ -165,6 +166,7 @@ class Function:
                 return result
             return tuple([Tensor(array) for array in output]) if type(output) is tuple else Tensor(output)
         self.saved = self.output_array = self.hooks = self.output_layout = self.origin = self.frame = None
+        self.products = mode.products
         self.order = self.saved_at = tick()
         if type(output) is ndarray:
             # Tensor(output, False, self), written out as well.
@@ -210,7 +212,7 @@ class Function:
                         if index < len(inputs):  # `reads` may name inputs that a caller can leave out
                             saved = saved or [None] * len(inputs)
                             saved[index] = inputs[index]
-            self.saved = saved
+            self.saved = saved or (None,) * len(inputs)  # None itself would mean that it was freed
         if self.reads_output and type(result) is not tuple:
             self.output_array = result.data
 

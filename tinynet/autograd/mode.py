@@ -16,9 +16,21 @@ class Mode:
         frame: the checkpointed section that is running, or None, see checkpoint.py.
         freeing: whether a backward pass is running that frees the graph behind it.
         depositing: whether one is running that puts the gradients of leaves into their ``grad`` at once.
+        precision: what the innermost open `autocast` asks for, or None, see precision.py.
+        products: the context in which backward passes shall compute the products of what is recorded now, a
+            function that makes one; or None.
     """
 
-    __slots__ = ("checking", "depositing", "frame", "freeing", "modules", "recording")
+    __slots__ = (
+        "checking",
+        "depositing",
+        "frame",
+        "freeing",
+        "modules",
+        "precision",
+        "products",
+        "recording",
+    )
 
     def __init__(self):
         self.recording = True
@@ -27,6 +39,8 @@ class Mode:
         self.frame = None
         self.freeing = False
         self.depositing = False
+        self.precision = None
+        self.products = None
 
 
 class _PerThread(threading.local):

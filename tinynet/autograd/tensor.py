@@ -196,7 +196,10 @@ class Tensor:
     def __setitem__(self, key, value):
         self._check_writable("tensor[...] = value", value)
         key = tuple([_plain(part) for part in key]) if type(key) is tuple else _plain(key)
-        self.data[key] = _plain(value)
+        value = _plain(value)
+        if backend.is_on_gpu(self.data) and not np.isscalar(value):
+            value = backend.as_array(value, device=self.device)
+        self.data[key] = value
         versions.mark_changed(self.data)
 
     def copy_(self, source):
@@ -245,6 +248,9 @@ class Tensor:
 
     def place_of_gradient(self):
         """None: an operation has to make a new array for the gradient; see `Function.place_of_gradient`."""
+
+    def place_in_buffer(self):
+        """The flat array that a parameter lives in, and where in it; None for other tensors."""
 
     def register_hook(self, hook):
         """Calls ``hook(gradient)`` with this tensor's whole gradient once backward has it.

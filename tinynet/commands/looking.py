@@ -146,7 +146,8 @@ def windows(options):
     image = subject.read_large(options.image, options.size or 2 * max(window))
     sliding = nn.fully_convolutional(subject.model, subject.input_shape)
     with no_grad():
-        probabilities = F.softmax(sliding(tensor(subject.prepare(image[np.newaxis])))).numpy()[0]
+        images = tensor(subject.prepare(image[np.newaxis]), device=next(sliding.parameters()).device)
+        probabilities = F.softmax(sliding(images)).numpy()[0]
     stride = inspection.receptive_field(sliding, image.shape, "").stride
     names = subject.name_classes(probabilities.shape[-1])
     inspection.windows_picture(options.out, image, probabilities, window, stride, names, options.top)

@@ -7,6 +7,7 @@ Functions take tensors, arrays or numbers and return tensors. Layouts are channe
 from tinynet.functional import methods
 from tinynet.functional.activations import *
 from tinynet.functional.arithmetic import *
+from tinynet.functional.boxes import *
 from tinynet.functional.capsules import *
 from tinynet.functional.convolution import *
 from tinynet.functional.creation import *

@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.autograd import Function, Tensor, as_tensor
 from tinynet.backend import array_module, as_array, default_dtype
 from tinynet.errors import ShapeError
-from tinynet.functional.conversion import cast, clone, floating, to
+from tinynet.functional.conversion import accurate, cast, clone, floating, to, widened
 from tinynet_kernels.memory import SMALLEST, calculate
 
 __all__ = [
@@ -74,7 +74,8 @@ def _beside(value, tensor):
             dtype = dtype if dtype.kind == "f" else default_dtype()
         elif not isinstance(value, bool):
             dtype = dtype if dtype.kind != "b" else np.dtype(np.int64)
-        return Tensor(xp.asarray(value, dtype))
+        # CuPy would copy a number from main memory, but can be told to fill an array with it.
+        return Tensor(np.asarray(value, dtype) if xp is np else xp.full((), value, dtype))
     array = as_array(value, device="cpu" if isinstance(value, np.generic) else None)
     if isinstance(value, (list, tuple)) or (array.ndim == 0 and isinstance(array, np.ndarray)):
         array = xp.asarray(array)
@@ -375,8 +376,9 @@ def power(x, y):
     A negative or fractional number as the exponent of integers makes them the default floating dtype.
     """
     if isinstance(y, (int, float)):
-        x = floating(x) if isinstance(y, float) or y < 0 else as_tensor(x)
+        x = accurate(x) if isinstance(y, float) or y < 0 else widened(x)
         # NumPy's own scalars would widen float32.
         y = float(y) if isinstance(y, float) else int(y)
         return square(x) if y == 2 else ConstantPower(y)(x)
-    return Power()(*operands(x, y))
+    x, y = operands(x, y)
+    return Power()(widened(x), widened(y))

@@ -1,4 +1,6 @@
-"""The matrix product of arrays, by our kernel or, for very small ones, by NumPy."""
+"""The matrix product of arrays, by our kernel or, for very small ones in main memory, by NumPy."""
+
+import numpy as np
 
 from tinynet.backend import array_module
 from tinynet_kernels import matmul
@@ -14,7 +16,8 @@ def product(x, y, transpose_x=False, transpose_y=False, bias=None, activation=No
     """activation(x @ y + bias) for arrays with at least two axes; see `tinynet_kernels.matmul.product`."""
     rows = x.shape[-1 if transpose_x else -2]
     columns = y.shape[-2 if transpose_y else -1]
-    if max(x.size * columns, y.size * rows) > _FEW and x.dtype.kind == "f":
+    is_large = max(x.size * columns, y.size * rows) > _FEW or not isinstance(x, np.ndarray)
+    if is_large and x.dtype.kind == "f":
         return matmul.product(x, y, transpose_x, transpose_y, bias, activation, out)
     x = x.swapaxes(-1, -2) if transpose_x else x
     y = y.swapaxes(-1, -2) if transpose_y else y

@@ -3,12 +3,12 @@
 Source: Ioffe & Szegedy, "Batch normalization", 2015.
 """
 
-from tinynet.autograd import Tensor, as_tensor, is_grad_enabled, is_recomputing, versions
+from tinynet.autograd import Tensor, as_tensor, is_grad_enabled, is_recomputing, precision, versions
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.functional.activations import relu, relu6
 from tinynet.functional.arithmetic import power, square
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import floating, in_float32, is_coarse
 from tinynet.functional.elementwise import sqrt
 from tinynet.functional.fused_activation import ActivatedFunction, check_activation
 from tinynet.functional.reductions import mean
@@ -120,6 +120,9 @@ def batch_norm(
     """
     check_activation("batch_norm", activation, ("relu", "relu6"))
     x = floating(x)
+    if precision.open_blocks and is_coarse(x):
+        statistics = running_mean, running_variance
+        return in_float32(batch_norm, x, gamma, beta, *statistics, training, momentum, epsilon, activation)
     if x.ndim < 2:
         raise ShapeError(f"batch_norm: x must be (N, ..., C), but has shape {x.shape}")
     channels = x.shape[-1]

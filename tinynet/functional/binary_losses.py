@@ -1,11 +1,15 @@
 """Losses for yes or no: binary cross-entropy of probabilities and of logits, and the hinge loss."""
 
+import math
+
 import numpy as np
 
 from tinynet.autograd import Function
+from tinynet.backend import is_on_gpu
 from tinynet.errors import ArgumentError
 from tinynet.functional.activations import log_sigmoid, relu, sigmoid
-from tinynet.functional.elementwise import clip, log
+from tinynet.functional.elementwise import abs as absolute
+from tinynet.functional.elementwise import clip, log, where
 from tinynet.functional.loss_arguments import (
     broadcastable,
     check_reduction,
@@ -69,11 +73,13 @@ def binary_cross_entropy(probabilities, target, weight=None, reduction="mean"):
 
     Raises:
         ShapeError: the shapes do not fit.
-        ArgumentError: a probability outside [0, 1], an unknown reduction.
+        ArgumentError: a probability outside [0, 1], for which on a GPU the loss is NaN instead; an unknown
+            reduction.
     """
     check_reduction("binary_cross_entropy", reduction)
     p, target = matched("binary_cross_entropy", probabilities, target, "probabilities")
-    _check_probabilities(p.data)
+    if not is_on_gpu(p.data):
+        _check_probabilities(p.data)  # on a GPU logarithms of what is below 0 show it: they are NaN
     losses = BinaryCrossEntropy()(p, target)
     return reduced(weighted("binary_cross_entropy", losses, weight), reduction)
 
@@ -146,13 +152,17 @@ def hinge_loss(scores, target, margin=1.0, reduction="mean"):
 
     Raises:
         ShapeError: the shapes differ.
-        ArgumentError: a target that is neither −1 nor 1, an unknown reduction.
+        ArgumentError: a target that is neither −1 nor 1, for which on a GPU the loss is NaN instead; an
+            unknown reduction.
 
     C. Cortes and V. Vapnik, "Support-vector networks", 1995.
     """
     check_reduction("hinge_loss", reduction)
     x, target = matched("hinge_loss", scores, target, "scores")
-    _check_signs(target.data)
+    if is_on_gpu(target.data):
+        target = where(absolute(target) == 1.0, target, math.nan)
+    else:
+        _check_signs(target.data)
     return reduced(relu(margin - x * target.detach()), reduction)
 
 

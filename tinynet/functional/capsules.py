@@ -5,11 +5,12 @@ Source: Sabour, Frosst & Hinton, "Dynamic routing between capsules", 2017.
 
 import numpy as np
 
-from tinynet.autograd import Function, Tensor, as_tensor, enable_grad, grad
+from tinynet.autograd import Function, Tensor, enable_grad, grad
+from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.activations import relu
 from tinynet.functional.arithmetic import power, square
-from tinynet.functional.conversion import cast, floating
+from tinynet.functional.conversion import accurate, cast, floating
 from tinynet.functional.creation import zeros
 from tinynet.functional.einsum import einsum
 from tinynet.functional.elementwise import sqrt, where
@@ -19,6 +20,7 @@ from tinynet.functional.loss_arguments import (
     check_reduction,
     class_labels,
     class_scores,
+    nan_where_wrong,
     reduced,
 )
 from tinynet.functional.reductions import sum as total
@@ -74,7 +76,7 @@ def capsule_lengths(x):
 
 
 def _capsules(operation, x):
-    x = floating(x)
+    x = accurate(x)
     if not x.ndim or not x.shape[-1]:
         raise ShapeError(f"{operation}: x must be capsules (..., D), but has shape {x.shape}")
     return x
@@ -157,7 +159,7 @@ def composed_route(u, weight, iterations=3, through_coefficients=True):
 
 
 def _checked(operation, u, weight, iterations):
-    u, weight = floating(u), floating(weight)
+    u, weight = accurate(u), floating(weight)
     if isinstance(iterations, bool) or not isinstance(iterations, int | np.integer) or iterations < 1:
         raise ArgumentError(f"{operation}: iterations must be an integer of at least 1, not {iterations!r}")
     if u.ndim != 3 or weight.ndim != 4 or not weight.shape[1]:
@@ -189,19 +191,22 @@ def margin_loss(lengths, target, positive=0.9, negative=0.1, absent=0.5, reducti
 
     Raises:
         ShapeError: the shapes don't fit.
-        DTypeError, ArgumentError: labels are no integers, or no classes; an unknown reduction.
+        DTypeError, ArgumentError: labels are no integers, or no classes (on a GPU the loss is NaN instead);
+            an unknown reduction.
 
     Sabour, Frosst & Hinton, 2017, equation 4.
     """
     check_reduction("margin_loss", reduction)
     lengths = class_scores("margin_loss", lengths, "lengths")
-    chosen = _chosen("margin_loss", lengths, target, "lengths")
+    labels = class_labels("margin_loss", target, lengths, "lengths").data
+    chosen = _chosen("margin_loss", lengths, labels, "lengths")
     losses = where(
         Tensor(chosen),
         square(relu(positive - lengths)),
         square(relu(lengths - negative)) * absent,
     )
-    return reduced(total(losses, axis=-1), reduction)
+    losses = nan_where_wrong(total(losses, axis=-1), labels, lengths.shape[-1])
+    return reduced(losses, reduction)
 
 
 def mask_capsules(x, labels=None):
@@ -232,5 +237,4 @@ def _chosen(operation, scores, target, name):
     """True at the class of each label, as an array (..., C)."""
     labels = class_labels(operation, target, scores, name).data
     check_labels(operation, labels, scores.shape, name)
-    classes = as_tensor(np.arange(scores.shape[-1]), device=scores.device).data
-    return labels[..., None] == classes
+    return labels[..., None] == array_module(labels).arange(scores.shape[-1])

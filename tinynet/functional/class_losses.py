@@ -15,6 +15,7 @@ from tinynet.functional.loss_arguments import (
     class_labels,
     class_scores,
     class_weights_beside,
+    nan_where_wrong,
     reduced,
 )
 from tinynet.functional.reductions import sum as total
@@ -193,6 +194,7 @@ def nll_loss(log_probabilities, target, class_weights=None, ignore_index=-100, r
     counted = labels.data != ignore_index
     shares = _shares(labels.data, None if weights is None else weights.data, ignore_index, x.dtype)
     losses = where(Tensor(counted), -(_at_labels(x, labels.data * counted) * Tensor(shares)), 0.0)
+    losses = nan_where_wrong(losses, labels.data, x.shape[-1], ignore_index)
     return _reduced_by_weight(losses, labels, weights, ignore_index, reduction)
 
 
@@ -215,7 +217,8 @@ def multi_margin_loss(scores, target, power=1, margin=1.0, class_weights=None, r
     Raises:
         ShapeError: the target or the class weights do not fit the scores.
         DTypeError: labels that are not integers.
-        ArgumentError: a label that is no class, another power, an unknown reduction.
+        ArgumentError: a label that is no class (on a GPU its loss is NaN instead), another power, an unknown
+            reduction.
 
     K. Crammer and Y. Singer, "On the algorithmic implementation of multiclass kernel-based vector
     machines", 2001; J. Weston and C. Watkins, "Multi-class support vector machines", 1998, for the sum.
@@ -232,6 +235,7 @@ def multi_margin_loss(scores, target, power=1, margin=1.0, class_weights=None, r
         violation = square(violation)
     classes = array_module(labels).arange(x.shape[-1])
     losses = total(where(Tensor(classes == labels[..., None]), 0.0, violation), axis=-1) / x.shape[-1]
+    losses = nan_where_wrong(losses, labels, x.shape[-1])
     if weights is not None:
         losses = losses * Tensor(weights.data[labels])
     return reduced(losses, reduction)

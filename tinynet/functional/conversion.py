@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from tinynet.autograd import Function, Tensor, as_tensor
+from tinynet.autograd import Function, Tensor, as_tensor, precision
+from tinynet.autograd.mode import per_thread
 from tinynet.backend import Device, default_dtype, device_of, to_device
 
 __all__ = ["cast", "clone", "to"]
@@ -22,7 +23,27 @@ class Cast(Function):
         return cast(gy, self.source_dtype)
 
     def backward_arrays(self, gy):
-        return gy.astype(self.source_dtype)
+        place = self.place_of_gradient(0, self.source_dtype)
+        if place is None:
+            return gy.astype(self.source_dtype)
+        place[...] = gy
+        return place
+
+
+class CastOnce(Cast):
+    """A cast that `Precision.cast_of` has done already, perhaps for other uses as well."""
+
+    __slots__ = ("result",)
+    operation = "cast"
+
+    def __init__(self, result):
+        super().__init__(result.dtype)
+        self.result = result
+
+    def forward(self, x):
+        self.source_dtype = x.dtype
+        result, self.result = self.result, None
+        return result
 
 
 def cast(x, dtype):
@@ -43,6 +64,44 @@ def floating(x):
     """x as a tensor of floating-point numbers: integers and truth values are cast to the default dtype."""
     x = as_tensor(x)
     return x if x.data.dtype.kind == "f" else cast(x, default_dtype())
+
+
+def as_factors(*values):
+    """The operands of a product (tensors, or None) in the dtype that `autocast` asks for.
+
+    Outside of its blocks, and where one is neither float16 nor float32, they stay as they are.
+    """
+    wanted = per_thread.mode.precision
+    if wanted is None or not wanted.applies_to([value.data for value in values if value is not None]):
+        return values
+    return [
+        value if value is None or value.data.dtype == wanted.dtype else CastOnce(wanted.cast_of(value))(value)
+        for value in values
+    ]
+
+
+def is_coarse(x):
+    """Whether a tensor is float16 in a block of `autocast`, to be cast up where its digits are too few."""
+    return x.data.dtype == np.float16 and per_thread.mode.precision is not None
+
+
+def widened(x):
+    """x as a tensor, in float32 where it `is_coarse`."""
+    x = as_tensor(x)
+    return cast(x, np.float32) if precision.open_blocks and is_coarse(x) else x
+
+
+def accurate(x):
+    """`widened` for what has to be of floating-point numbers, as by `floating`."""
+    x = as_tensor(x)
+    if x.data.dtype.kind != "f":
+        return cast(x, default_dtype())
+    return cast(x, np.float32) if precision.open_blocks and is_coarse(x) else x
+
+
+def in_float32(function, x, *arguments):
+    """``function(x, *arguments)`` computed in float32, for an x that `is_coarse`; the result in x's dtype."""
+    return cast(function(cast(x, np.float32), *arguments), x.data.dtype)
 
 
 class ToDevice(Function):

@@ -6,8 +6,9 @@ Sources: LeCun et al., "Gradient-based learning applied to document recognition"
 "A guide to convolution arithmetic for deep learning", 2016.
 """
 
-from tinynet.autograd import as_tensor
+from tinynet.autograd import as_tensor, precision
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.functional.conversion import as_factors
 from tinynet.functional.convolution_operations import CONVOLUTIONS, ConvolutionInputGradient
 from tinynet.functional.fused_activation import check_activation
 from tinynet.functional.geometry import Geometry, padding_pairs, per_axis, resolve, spatial_input
@@ -169,6 +170,8 @@ def _operands(operation, dimensions, x, weight, bias):
             f"shape {weight.shape}"
         )
     bias = None if bias is None else as_tensor(bias)
+    if precision.open_blocks:
+        x, weight, bias = as_factors(x, weight, bias)
     for name, array in (("weight", weight), ("bias", bias)):
         if array is not None and array.dtype != x.dtype:
             raise DTypeError(f"{operation}: x is {x.dtype} but {name} is {array.dtype}")

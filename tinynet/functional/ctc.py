@@ -4,10 +4,10 @@ import numpy as np
 
 from tinynet.autograd import Function, Tensor, grad
 from tinynet.autograd.mode import per_thread
-from tinynet.backend import array_module
+from tinynet.backend import array_module, is_on_gpu
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.functional.choosing import where
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import accurate
 from tinynet.functional.ctc_alignments import losses_of_alignments
 from tinynet.functional.loss_arguments import beside, check_reduction
 from tinynet.functional.softmax_functions import log_softmax
@@ -66,7 +66,8 @@ class CTCLoss(Function):
         return grad(losses, x, gy, create_graph=True)
 
     def backward_arrays(self, gy):
-        if not gy.ndim and gy == 1 and per_thread.mode.freeing:  # nobody else will ask for what was kept
+        # Nobody else will ask for what was kept. Whether gy is 1 would be waited for on a GPU.
+        if per_thread.mode.freeing and not gy.ndim and not is_on_gpu(gy) and gy == 1:
             return self.kept
         return calculate(np.multiply, self.kept, self.xp.broadcast_to(gy, self.kept.shape[:1])[:, None, None])
 
@@ -132,7 +133,7 @@ def _loss(operation, scores, labels, options):
     blank, is_logits, reduction, zero_infinity = options
     name, x = scores
     check_reduction(operation, reduction)
-    x = floating(x)
+    x = accurate(x)
     if x.ndim != 3 or not x.shape[2]:
         raise ShapeError(f"{operation}: {name} must be (N, T, C) with C at least 1, but have shape {x.shape}")
     if not 0 <= blank < x.shape[2]:

@@ -4,12 +4,13 @@ Sources: Srivastava et al., "Dropout", 2014; Tompson et al., 2015 (whole channel
 "Self-normalizing neural networks", 2017 (alpha dropout).
 """
 
-from tinynet.autograd import Function, Tensor
+from tinynet.autograd import Function, Tensor, is_recomputing
 from tinynet.backend import default_generator
-from tinynet.errors import ArgumentError, ShapeError
+from tinynet.errors import ArgumentError, GraphError, ShapeError
 from tinynet.functional.arithmetic import multiply
 from tinynet.functional.conversion import floating
 from tinynet_kernels import dropout as kernels
+from tinynet_kernels.cuda.capturing import is_capturing, repeated, step_numbers
 
 __all__ = ["alpha_dropout", "dropout", "dropout2d"]
 
@@ -102,7 +103,9 @@ def alpha_dropout(x, p=0.5, training=True, generator=None):
 def _key(generator):
     """What the mask of one call depends on: 64 random bits. The mask itself is computed from them."""
     generator = default_generator() if generator is None else generator
-    return tuple(generator.integers(0, 2**32, 2).tolist())
+    if is_capturing() and is_recomputing():
+        raise GraphError("dropout: a captured step can't draw the numbers of a checkpointed section again")
+    return repeated(lambda: step_numbers("uint32", tuple(generator.integers(0, 2**32, 2).tolist())))
 
 
 def _draw(x, shape, p, generator):

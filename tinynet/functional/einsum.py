@@ -2,10 +2,10 @@
 
 import re
 
-from tinynet.autograd import Function, Tensor, as_tensor
+from tinynet.autograd import Function, Tensor, as_tensor, precision
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.arithmetic import common_dtype
-from tinynet.functional.conversion import cast
+from tinynet.functional.conversion import as_factors, cast
 
 __all__ = ["einsum"]
 
@@ -68,6 +68,8 @@ def einsum(equation, *operands):
         ShapeError: an operand has other axes than named, or a letter has different sizes.
     """
     tensors = [as_tensor(operand) for operand in operands]
+    if precision.open_blocks and len(tensors) > 1:
+        tensors = list(as_factors(*tensors))
     terms, output = _parse(equation, tensors)
     common = common_dtype(*[tensor.data.dtype for tensor in tensors])
     tensors = [cast(tensor, common) for tensor in tensors]

@@ -23,7 +23,7 @@ from tinynet.functional.comparison import (
     logical_xor,
     not_equal,
 )
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import accurate, floating
 from tinynet.functional.error_function import erf_of_array
 from tinynet.functional.trigonometric import (
     arccos,
@@ -103,7 +103,7 @@ class Exp(Function):
 
 def exp(x):
     """eˣ elementwise. Any shape."""
-    return Exp()(floating(x))
+    return Exp()(accurate(x))
 
 
 class Expm1(Function):
@@ -119,7 +119,7 @@ class Expm1(Function):
 
 def expm1(x):
     """eˣ − 1 elementwise, accurate near 0. Any shape."""
-    return Expm1()(floating(x))
+    return Expm1()(accurate(x))
 
 
 class Log(Function):
@@ -138,7 +138,7 @@ class Log(Function):
 
 def log(x):
     """The natural logarithm, elementwise. Any shape."""
-    return Log()(floating(x))
+    return Log()(accurate(x))
 
 
 class Log1p(Function):
@@ -154,7 +154,7 @@ class Log1p(Function):
 
 def log1p(x):
     """ln(1 + x) elementwise, accurate near 0. Any shape."""
-    return Log1p()(floating(x))
+    return Log1p()(accurate(x))
 
 
 class Log2(Function):
@@ -170,7 +170,7 @@ class Log2(Function):
 
 def log2(x):
     """The logarithm to base 2, elementwise. Any shape."""
-    return Log2()(floating(x))
+    return Log2()(accurate(x))
 
 
 class Log10(Function):
@@ -186,7 +186,7 @@ class Log10(Function):
 
 def log10(x):
     """The logarithm to base 10, elementwise. Any shape."""
-    return Log10()(floating(x))
+    return Log10()(accurate(x))
 
 
 class Sqrt(Function):

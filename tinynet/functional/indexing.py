@@ -3,6 +3,8 @@
 Each choice and its reverse are each other's gradient, so derivatives of any order exist.
 """
 
+from math import prod
+
 import numpy as np
 
 from tinynet.autograd import Function, Tensor, as_tensor
@@ -11,6 +13,7 @@ from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.functional.arithmetic import operands
 from tinynet.functional.axes import one_axis
 from tinynet.functional.elementwise import where
+from tinynet_kernels import indexing as kernels
 
 __all__ = [
     "embedding",
@@ -24,20 +27,33 @@ __all__ = [
 ]
 
 
-def add_at(xp, total, key, x):
-    """Adds x to ``total[key]`` in place, also where the key names an element more than once."""
-    positions = xp.arange(total.size).reshape(total.shape)[key]
-    # One flat index is what NumPy adds at fastest, several times faster than at the key itself.
-    xp.add.at(total.reshape(-1), positions.reshape(-1), x.reshape(-1))
+def add_at(key, x, shape, start=None):
+    """Zeros of `shape`, or a copy of `start`, with x added at ``[key]``.
+
+    The key has arrays of integers, and maybe other parts. What it names more than once is added to as often.
+    """
+    parts = key if type(key) is tuple else (key,)
+    axes = _axes_of(parts, len(shape))
+    count, width = prod(shape[:axes]), prod(shape[axes:])
+    is_list_of_rows = len(parts) == axes == 1
+    rows = parts[0] if is_list_of_rows else array_module(x).arange(count).reshape(shape[:axes])[key]
+    if start is not None:
+        start = start.reshape(count, width)
+    total = kernels.add_rows(x.reshape(rows.size, width), rows.reshape(-1), count, start)
+    return total.reshape(shape)
 
 
-def add_rows(xp, count, indices, rows):
-    """An array of `count` rows: row i is the sum of those of `rows` (M, C) whose index (M,) is i."""
-    width = rows.shape[1]
-    total = xp.zeros((count, width), rows.dtype)
-    positions = indices.astype(np.int64)[:, None] * width + xp.arange(width)
-    xp.add.at(total.reshape(-1), positions.reshape(-1), rows.reshape(-1))
-    return total
+def _axes_of(parts, ndim):
+    """How many axes the parts of a key speak of. Behind these lie whole rows of elements."""
+    axes = 0
+    for part in parts:
+        if part is Ellipsis:
+            return ndim
+        if _is_array(part) and part.dtype.kind == "b":
+            axes += part.ndim
+        elif part is not None and part is not True and part is not False:
+            axes += 1
+    return axes
 
 
 class GetItem(Function):
@@ -87,12 +103,11 @@ class SetZerosItem(Function):
 
 def add_to_zeros(xp, x, key, shape):
     """Zeros of `shape`, to which the array x is added at `key`."""
-    total = xp.zeros(shape, x.dtype)
     parts = key if type(key) is tuple else (key,)
     if any(_is_array(part) and part.dtype.kind != "b" for part in parts):
-        add_at(xp, total, key, x)
-    else:
-        total[key] = x
+        return add_at(key, x, shape)
+    total = xp.zeros(shape, x.dtype)
+    total[key] = x
     return total
 
 
@@ -217,9 +232,7 @@ class ScatterAdd(Function):
     def forward(self, x, source):
         key, self.key = self.key, None
         self.kept = key
-        total = x.copy()
-        add_at(self.xp, total, key, source)
-        return total
+        return add_at(key, source, x.shape, x)
 
     def backward(self, gy):
         return gy, GetItem(self.kept)(gy) if self.needs(1) else None
@@ -264,7 +277,7 @@ class Embedding(Function):
 
     def backward_arrays(self, gy):
         indices = self.input_arrays[0].reshape(-1)
-        total = add_rows(self.xp, self.shape[0], indices, gy.reshape(indices.size, self.shape[1]))
+        total = kernels.add_rows(gy.reshape(indices.size, self.shape[1]), indices, self.shape[0])
         if self.padding_index is not None:
             total[self.padding_index] = 0
         return None, total
@@ -281,7 +294,7 @@ class EmbeddingGradient(Function):
         self.rows = rows
 
     def forward(self, indices, gy):
-        return add_rows(self.xp, self.rows, indices.reshape(-1), gy.reshape(indices.size, gy.shape[-1]))
+        return kernels.add_rows(gy.reshape(indices.size, gy.shape[-1]), indices.reshape(-1), self.rows)
 
     def backward(self, gradient):
         return None, Embedding(None)(self.inputs[0], gradient)

@@ -2,9 +2,10 @@
 
 import math
 
-from tinynet.autograd import as_tensor
+from tinynet.autograd import as_tensor, precision
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.functional.array_products import product
+from tinynet.functional.conversion import as_factors
 from tinynet.functional.fused_activation import ActivatedFunction, check_activation
 
 __all__ = ["linear"]
@@ -87,6 +88,8 @@ def linear(x, weight, bias=None, activation=None):
     inputs = [as_tensor(x), as_tensor(weight)]
     if bias is not None:
         inputs.append(as_tensor(bias))
+    if precision.open_blocks:
+        inputs = as_factors(*inputs)
     _check(*inputs)
     return _FUNCTIONS[activation]()(*inputs)
 

@@ -3,12 +3,13 @@
 import math
 from numbers import Integral
 
-from tinynet.autograd import Function, as_tensor
+from tinynet.autograd import Function, as_tensor, precision
 from tinynet.backend import array_module
 from tinynet.errors import ShapeError
 from tinynet.functional.arithmetic import operands, sum_to
 from tinynet.functional.array_products import product
 from tinynet.functional.axes import several_axes
+from tinynet.functional.conversion import as_factors
 from tinynet.functional.einsum import einsum
 from tinynet.functional.linear import linear
 from tinynet.functional.shaping import moveaxis
@@ -66,6 +67,8 @@ def matmul(x, y):
 
     Raises ShapeError when the sizes don't fit, naming the axes.
     """
+    if precision.open_blocks:
+        x, y = as_factors(as_tensor(x), as_tensor(y))
     x, y = operands(x, y)
     if x.ndim < 2 or y.ndim < 2:
         return _vector_matmul(x, y)

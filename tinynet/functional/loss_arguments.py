@@ -1,11 +1,14 @@
 """What the losses have in common: reductions, and arguments that must fit together."""
 
+import math
+
 import numpy as np
 
 from tinynet.autograd import Tensor, as_tensor
-from tinynet.backend import array_module
+from tinynet.backend import array_module, is_on_gpu
 from tinynet.errors import ArgumentError, DeviceError, DTypeError, ShapeError
-from tinynet.functional.conversion import cast, floating
+from tinynet.functional.choosing import where
+from tinynet.functional.conversion import accurate, cast
 from tinynet.functional.reductions import mean
 from tinynet.functional.reductions import sum as total
 
@@ -45,7 +48,7 @@ def matched(operation, x, target, x_name="predictions"):
     Broadcasting is refused on purpose: (N, 1) against (N,) would silently compare every prediction with
     every target.
     """
-    x = floating(x)
+    x = accurate(x)
     target = beside(operation, "target", target, x)
     if target.shape != x.shape:
         raise ShapeError(f"{operation}: target has shape {target.shape} but {x_name} have shape {x.shape}")
@@ -80,7 +83,7 @@ def first_where(mask):
 
 def class_scores(operation, x, name):
     """Scores (..., C) as a floating-point tensor, checked to have classes."""
-    x = floating(x)
+    x = accurate(x)
     if not x.ndim or not x.shape[-1]:
         raise ShapeError(f"{operation}: {name} must have classes along the last axis, not shape {x.shape}")
     return x
@@ -107,6 +110,8 @@ def class_labels(operation, target, x, name):
 def check_labels(operation, labels, shape, name, ignore_index=None):
     """Raises ArgumentError, naming the first, when an array of labels holds one that is no class.
 
+    Labels on a GPU are not looked at, since the program would have to wait: see `nan_where_wrong`.
+
     Args:
         operation: the name for the message.
         labels: integers (...).
@@ -114,9 +119,9 @@ def check_labels(operation, labels, shape, name, ignore_index=None):
         name: what the scores are called.
         ignore_index: a label that is allowed besides 0 … C − 1, or None.
     """
-    is_wrong = (labels < 0) | (labels >= shape[-1])
-    if ignore_index is not None:
-        is_wrong &= labels != ignore_index
+    if is_on_gpu(labels):
+        return
+    is_wrong = _no_class(labels, shape[-1], ignore_index)
     if is_wrong.any():
         position, place = first_where(is_wrong)
         ignored = "" if ignore_index is None else f" (and {ignore_index} is ignored)"
@@ -124,6 +129,20 @@ def check_labels(operation, labels, shape, name, ignore_index=None):
             f"{operation}: the label{place} is {int(labels[position])} but {name} of shape {shape} "
             f"have the classes 0 to {shape[-1] - 1}{ignored}"
         )
+
+
+def nan_where_wrong(losses, labels, classes, ignore_index=None):
+    """Losses (...) of labels on a GPU: NaN for each label that is no class. Others were checked before."""
+    if not is_on_gpu(labels):
+        return losses
+    return where(Tensor(_no_class(labels, classes, ignore_index)), math.nan, losses)
+
+
+def _no_class(labels, classes, ignore_index):
+    is_wrong = (labels < 0) | (labels >= classes)
+    if ignore_index is not None:
+        is_wrong &= labels != ignore_index
+    return is_wrong
 
 
 def class_weights_beside(operation, class_weights, x):

@@ -17,7 +17,7 @@ from tinynet.functional.binary_losses import (
     hinge_loss,
 )
 from tinynet.functional.class_losses import cross_entropy, multi_margin_loss, nll_loss
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import accurate
 from tinynet.functional.elementwise import abs as absolute
 from tinynet.functional.elementwise import clip, exp, log, sqrt, where
 from tinynet.functional.loss_arguments import check_reduction, matched, reduced
@@ -133,7 +133,7 @@ def cosine_similarity(x, y, axis=-1, epsilon=1e-8):
 
     Raises ShapeError when the shapes do not broadcast or there is no such axis.
     """
-    x, y = operands(floating(x), y)
+    x, y = operands(accurate(x), y)
     if x.shape != y.shape:
         check_broadcast("cosine_similarity", x.shape, y.shape)
         shape = np.broadcast_shapes(x.shape, y.shape)

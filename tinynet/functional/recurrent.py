@@ -6,11 +6,12 @@ biases and states. The second direction reads each sequence from its last step t
 
 import numpy as np
 
-from tinynet.autograd import Function, Tensor, as_tensor, grad
+from tinynet.autograd import Function, Tensor, as_tensor, grad, precision
 from tinynet.autograd.versions import changed_since
-from tinynet.backend import array_module
+from tinynet.backend import array_module, as_array, is_on_gpu
 from tinynet.errors import ArgumentError, DTypeError, GraphError, ShapeError
 from tinynet.functional.array_products import product
+from tinynet.functional.conversion import as_factors
 from tinynet.functional.recurrent_cells import check_activation, gru_cell, lstm_cell, rnn_cell, run_cell
 from tinynet_kernels import activation as activation_kernels
 from tinynet_kernels import recurrent as kernels
@@ -266,16 +267,18 @@ def _inputs(operation, gates, x, weight_ih, weight_hh, bias_ih, bias_hh, states,
             f"{operation}: x has {x.shape[2]} features (shape {x.shape}), so weight_ih must have shape "
             f"{(directions, x.shape[2], columns)}, not {weight_ih.shape}"
         )
+    others = [None if value is None else as_tensor(value) for value in (bias_ih, bias_hh, *states.values())]
+    if precision.open_blocks:
+        x, weight_ih, weight_hh, *others = as_factors(x, weight_ih, weight_hh, *others)
     xp = array_module(x.data)
     shapes = {"bias_ih": (directions, columns), "bias_hh": (directions, columns)}
     shapes |= dict.fromkeys(states, (directions, x.shape[0], hidden))
-    others = []
-    for (name, shape), value in zip(shapes.items(), (bias_ih, bias_hh, *states.values()), strict=True):
-        value = Tensor(xp.zeros(shape, x.dtype)) if value is None else as_tensor(value)
+    inputs = [x, weight_ih, weight_hh]
+    for (name, shape), value in zip(shapes.items(), others, strict=True):
+        value = Tensor(xp.zeros(shape, x.dtype)) if value is None else value
         if value.shape != shape:
             raise ShapeError(f"{operation}: {name} must have shape {shape}, not {value.shape}")
-        others.append(value)
-    inputs = [x, weight_ih, weight_hh, *others]
+        inputs.append(value)
     names = ("x", "weight_ih", "weight_hh", *shapes)
     for name, value in zip(names, inputs, strict=True):
         if value.dtype != x.dtype or value.dtype.kind != "f":
@@ -289,11 +292,12 @@ def _inputs(operation, gates, x, weight_ih, weight_hh, bias_ih, bias_hh, states,
 def _lengths(operation, xp, lengths, x):
     if lengths is None:
         return xp.full(x.shape[0], x.shape[1], np.int64)
-    lengths = xp.asarray(lengths.data if isinstance(lengths, Tensor) else lengths)
+    lengths = as_array(lengths.data if isinstance(lengths, Tensor) else lengths)
     if lengths.dtype.kind not in "iu":
         raise DTypeError(f"{operation}: lengths must be integers, not {lengths.dtype}")
     if lengths.shape != x.shape[:1]:
         raise ShapeError(f"{operation}: lengths must have shape {x.shape[:1]}, not {lengths.shape}")
-    if lengths.size and (lengths.min() < 0 or lengths.max() > x.shape[1]):
+    on_gpu = is_on_gpu(lengths)  # there they are not looked at: the kernels keep within bounds
+    if lengths.size and not on_gpu and (lengths.min() < 0 or lengths.max() > x.shape[1]):
         raise ArgumentError(f"{operation}: lengths must lie from 0 to {x.shape[1]}, the number of steps")
-    return lengths.astype(np.int64)
+    return xp.asarray(lengths).astype(np.int64)

@@ -4,10 +4,11 @@ The functions of `recurrent` compute the same in one operation. These are its de
 tested against, and how its second derivatives are computed.
 """
 
-from tinynet.autograd import Tensor, as_tensor
+from tinynet.autograd import Tensor, as_tensor, precision
 from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.functional.activations import relu, sigmoid, tanh
+from tinynet.functional.conversion import as_factors
 from tinynet.functional.elementwise import where
 from tinynet.functional.joining import concatenate, split, stack
 from tinynet.functional.linear import linear
@@ -168,6 +169,8 @@ def _checked(operation, gates, x, h, weight_hh):
             f"{operation}: x must be (N, C) and h (N, {hidden}), not {x.shape} and {h.shape}; weight_hh has "
             f"shape {weight_hh.shape}"
         )
+    if precision.open_blocks:
+        x, h = as_factors(x, h)
     if x.dtype != h.dtype:
         raise DTypeError(f"{operation}: x is {x.dtype} but h is {h.dtype}")
     return x, h

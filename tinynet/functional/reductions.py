@@ -14,7 +14,7 @@ from tinynet.backend import array_module
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.arithmetic import square
 from tinynet.functional.axes import one_axis, several_axes, with_ones
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import accurate, widened
 from tinynet.functional.elementwise import abs as absolute
 from tinynet.functional.elementwise import exp, sqrt, where
 from tinynet.functional.joining import concatenate
@@ -95,7 +95,7 @@ class Sum(Reduction):
 
 def sum(x, axis=None, keepdims=False):
     """The sum of the elements. Integers are summed as int64."""
-    return _reduced("sum", Sum, as_tensor(x), axis, keepdims)
+    return _reduced("sum", Sum, widened(x), axis, keepdims)
 
 
 class Mean(Reduction):
@@ -122,12 +122,12 @@ class Mean(Reduction):
 
 def mean(x, axis=None, keepdims=False):
     """The mean of the elements; NaN where there are none. Integers are averaged in the default dtype."""
-    return _reduced("mean", Mean, floating(x), axis, keepdims)
+    return _reduced("mean", Mean, accurate(x), axis, keepdims)
 
 
 def prod(x, axis=None, keepdims=False):
     """The product of the elements. Derivatives of any order are right also where elements are zero."""
-    x = as_tensor(x)
+    x = widened(x)
     axes = several_axes("prod", axis, x.ndim, x.shape)
     if not x.requires_grad:
         return Tensor(x.data.prod(axis=axes, keepdims=keepdims))
@@ -210,7 +210,7 @@ def var(x, axis=None, keepdims=False, correction=0):
     The sum of squares is divided by the number of elements minus `correction` (NumPy's ddof; 1 gives
     the unbiased estimate, PyTorch's default). NaN where that is not positive.
     """
-    x = floating(x)
+    x = accurate(x)
     axes = several_axes("var", axis, x.ndim, x.shape)
     count = math.prod([x.shape[reduced] for reduced in axes]) - correction
     squares = square(x - mean(x, axes, keepdims=True)).sum(axes, keepdims)
@@ -253,7 +253,7 @@ class LogSumExp(Reduction):
 
 def logsumexp(x, axis=None, keepdims=False):
     """ln Σ exp(x) without overflow. A row of −∞ gives −∞, and gradient zero."""
-    return _reduced("logsumexp", LogSumExp, floating(x), axis, keepdims)
+    return _reduced("logsumexp", LogSumExp, accurate(x), axis, keepdims)
 
 
 def norm(x, order=2, axis=None, keepdims=False):
@@ -262,7 +262,7 @@ def norm(x, order=2, axis=None, keepdims=False):
     Args:
         order: p > 0; 2 is the Euclidean norm, 1 the sum of absolute values, ``math.inf`` their maximum.
     """
-    x = floating(x)
+    x = accurate(x)
     if order == 2:
         return _root(square(x).sum(axis, keepdims))
     if order == 1:
@@ -292,7 +292,7 @@ class CumulativeSum(Function):
 
 def cumsum(x, axis=None):
     """The sums of all elements up to each one along an axis; of the flattened x for None."""
-    x = as_tensor(x)
+    x = widened(x)
     if axis is None:
         x, axis = x.reshape(-1), 0
     return CumulativeSum(one_axis("cumsum", axis, x.ndim, x.shape))(x)

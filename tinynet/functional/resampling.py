@@ -2,57 +2,54 @@
 
 from numbers import Real
 
-import numpy as np
-
-from tinynet.autograd import Function, Tensor, as_tensor
-from tinynet.backend import array_module
+from tinynet.autograd import Function, as_tensor
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.functional.geometry import per_axis, spatial_input
 from tinynet.functional.shaping import broadcast_to, reshape, transpose
+from tinynet_kernels import sampling
 
 __all__ = ["depth_to_space", "pixel_shuffle", "pixel_unshuffle", "space_to_depth", "upsample"]
 
 
-class Resample(Function):
-    """The slices of x at places along an axis; the places never decrease."""
+class Resize(Function):
+    """x with an axis of another length; see `tinynet_kernels.sampling.resize`."""
 
-    __slots__ = ("axis", "places", "size")
+    __slots__ = ("axis", "method", "old", "size")
+    operation = "upsample"
 
-    def __init__(self, places, axis):
-        self.places = places
-        self.axis = axis
-
-    def forward(self, x):
-        self.size = x.shape[self.axis]
-        return x.take(self.xp.asarray(self.places), axis=self.axis)
-
-    def backward(self, gy):
-        return SumOfSlices(self.places, self.axis, self.size)(gy)
-
-
-class SumOfSlices(Function):
-    """Sums the slices that `Resample` took from one place, and puts the sum there: its transpose."""
-
-    __slots__ = ("axis", "places", "size")
-
-    def __init__(self, places, axis, size):
-        self.places = places
+    def __init__(self, axis, size, method):
         self.axis = axis
         self.size = size
+        self.method = method
+
+    def forward(self, x):
+        self.old = x.shape[self.axis]
+        return sampling.resize(x, self.axis, self.size, self.method)
+
+    def backward(self, gy):
+        return ResizeGradient(self.axis, self.old, self.method)(gy)
+
+    def backward_arrays(self, gy):
+        return sampling.resize_backward(gy, self.axis, self.old, self.method)
+
+
+class ResizeGradient(Function):
+    """What `Resize` gives its input: its transpose, which is linear as well."""
+
+    __slots__ = ("axis", "method", "new", "size")
+    operation = "upsample"
+
+    def __init__(self, axis, size, method):
+        self.axis = axis
+        self.size = size
+        self.method = method
 
     def forward(self, gy):
-        xp = self.xp
-        before = (slice(None),) * self.axis
-        gx = xp.zeros((*gy.shape[: self.axis], self.size, *gy.shape[self.axis + 1 :]), gy.dtype)
-        if xp is np:
-            starts = np.flatnonzero(np.diff(self.places, prepend=-1))
-            gx[(*before, self.places[starts])] = np.add.reduceat(gy, starts, axis=self.axis)
-        else:
-            xp.add.at(gx, (*before, xp.asarray(self.places)), gy)
-        return gx
+        self.new = gy.shape[self.axis]
+        return sampling.resize_backward(gy, self.axis, self.size, self.method)
 
     def backward(self, ggx):
-        return Resample(self.places, self.axis)(ggx)
+        return Resize(self.axis, self.new, self.method)(ggx)
 
 
 def upsample(x, scale=None, size=None, mode="nearest", align_corners=False):
@@ -87,9 +84,7 @@ def upsample(x, scale=None, size=None, mode="nearest", align_corners=False):
     size = _new_size(x.shape[1:-1], scale, size)
     if mode == "nearest":
         return _nearest(x, size)
-    for axis, length in enumerate(size, start=1):
-        x = _interpolate(x, axis, length, align_corners)
-    return x
+    return _resize(x, size, "corners" if align_corners else "linear")
 
 
 def _new_size(old, scale, size):
@@ -108,9 +103,13 @@ def _nearest(x, size):
     old = x.shape[1:-1]
     if all(new % n == 0 for new, n in zip(size, old, strict=True)):
         return _repeat(x, [new // n for new, n in zip(size, old, strict=True)])
-    for axis, (length, n) in enumerate(zip(size, old, strict=True), start=1):
-        if length != n:
-            x = Resample(np.arange(length) * n // length, axis)(x)
+    return _resize(x, size, "nearest")
+
+
+def _resize(x, size, method):
+    for axis, length in enumerate(size, start=1):
+        if length != x.shape[axis]:
+            x = Resize(axis, length, method)(x)
     return x
 
 
@@ -125,22 +124,6 @@ def _repeat(x, factors):
     channels = x.shape[-1]
     x = broadcast_to(reshape(x, (*apart, channels)), (*wide, channels))
     return reshape(x, (*merged, channels))
-
-
-def _interpolate(x, axis, length, align_corners):
-    """Linear interpolation along one axis, between the neighbours below and above each place."""
-    n = x.shape[axis]
-    if length == n:
-        return x
-    if align_corners:
-        places = np.arange(length) * ((n - 1) / (length - 1) if length > 1 else 0.0)
-    else:
-        places = np.maximum((np.arange(length) + 0.5) * (n / length) - 0.5, 0.0)
-    lower = np.minimum(places.astype(np.int64), n - 1)
-    upper = np.minimum(lower + 1, n - 1)
-    share = (places - lower).astype(x.dtype).reshape(-1, *(1,) * (x.ndim - 1 - axis))
-    share = array_module(x.data).asarray(share)
-    return Resample(lower, axis)(x) * Tensor(1 - share) + Resample(upper, axis)(x) * Tensor(share)
 
 
 def space_to_depth(x, block):

@@ -6,7 +6,7 @@ Joining, cutting and padding are in `joining.py` and offered here as well.
 import numpy as np
 
 from tinynet.autograd import Function, Tensor, as_tensor
-from tinynet.backend import array_module, default_dtype
+from tinynet.backend import array_module, default_dtype, is_on_gpu
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.functional.arithmetic import check_broadcast, sum_to
 from tinynet.functional.axes import as_shape, one_axis, several_axes
@@ -303,14 +303,14 @@ def one_hot(labels, classes, dtype=None):
     """Labels (...) as rows of zeros with a one: (..., classes). Has no gradient.
 
     Args:
-        labels: integers from 0 to classes − 1.
+        labels: integers from 0 to classes − 1. On a GPU they are not looked at, and others give zeros only.
         classes: the number of classes.
         dtype: of the output; the default floating dtype if not given.
     """
     labels = as_tensor(labels).data
     if labels.dtype.kind not in "iu":
         raise DTypeError(f"one_hot: labels must be integers, not {labels.dtype}")
-    if labels.size and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+    if labels.size and not is_on_gpu(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ArgumentError(
             f"one_hot: labels reach from {labels.min()} to {labels.max()}, outside 0 … {classes - 1}"
         )

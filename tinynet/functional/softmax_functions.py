@@ -2,7 +2,7 @@
 
 from tinynet.autograd import Function
 from tinynet.functional.axes import one_axis
-from tinynet.functional.conversion import floating
+from tinynet.functional.conversion import accurate
 from tinynet.functional.elementwise import exp
 from tinynet_kernels import softmax as kernels
 
@@ -44,7 +44,7 @@ def softmax(x, axis=-1):
     Any shape with at least one axis. x is shifted by its maximum first, so nothing overflows; −∞ is allowed
     and gives 0. Raises ShapeError when the axis does not exist.
     """
-    x = floating(x)
+    x = accurate(x)
     return Softmax(one_axis("softmax", axis, x.ndim, x.shape))(x)
 
 
@@ -70,5 +70,5 @@ def log_softmax(x, axis=-1):
 
     Any shape with at least one axis. Raises ShapeError when the axis does not exist.
     """
-    x = floating(x)
+    x = accurate(x)
     return LogSoftmax(one_axis("log_softmax", axis, x.ndim, x.shape))(x)

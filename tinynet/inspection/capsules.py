@@ -76,7 +76,8 @@ def capsule_sweep(model, image, label=None, steps=STEPS):
         changes = np.eye(size)[:, np.newaxis] * np.asarray(steps)[:, np.newaxis]
         changed[:, label] += changes.reshape(-1, size).astype(capsules.dtype)
         labels = np.full(len(changed), label)
-        drawn = model.reconstruct(as_tensor(changed, device=x.device), labels).numpy()
+        changed, labels = (as_tensor(array, device=x.device) for array in (changed, labels))
+        drawn = model.reconstruct(changed, labels).numpy()
     return drawn.reshape(size, len(steps), *drawn.shape[1:])
 
 
@@ -99,6 +100,6 @@ def reconstructions(model, images, labels=None, batch_size=256):
         for start in range(0, len(images), batch_size):
             batch = slice(start, start + batch_size)
             (x,) = place((np.asarray(images[batch]),))
-            chosen = None if labels is None else labels[batch]
+            chosen = None if labels is None else as_tensor(np.asarray(labels[batch]), device=x.device)
             drawn.append(model.reconstruct(model.capsules(x), chosen).numpy())
     return np.concatenate(drawn)

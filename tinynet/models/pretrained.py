@@ -121,7 +121,8 @@ class Pretrained:
     def _predict_batch(self, paths):
         images = np.stack([self.preprocessing.read(path) for path in paths])
         with no_grad():
-            return F.softmax(self.model(tensor(images))).numpy()
+            device = next(self.model.parameters()).device
+            return F.softmax(self.model(tensor(images, device=device))).numpy()
 
     def class_names(self, count):
         """The names of so many classes, where the architecture implies them, else ``class 0`` and so on."""

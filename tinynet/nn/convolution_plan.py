@@ -54,9 +54,10 @@ class ConvolutionPlan:
 
 
 def explain_plan(model, input_shape, batch_size=1, dtype=None):
-    """Tells by which method each convolution of a model is computed on the CPU, and why.
+    """Tells by which method each convolution of a model is computed, and why.
 
-    The methods are those of `tinynet_kernels.conv.plan`. They depend on the shapes, the batch size among
+    The methods are those of `tinynet_kernels.conv.plan` or, where the model is on a GPU,
+    `tinynet_kernels.conv.gpu_plan`. They depend on the shapes, the batch size among
     them, and on ``tinynet_kernels.pinned``: inside ``pinned("strict")`` the plan is a strict one. Runs the
     model once on zeros; afterwards the model is as it was before.
 

@@ -79,6 +79,10 @@ class Parameter(Tensor):
             return None
         return self._home_gradient if references(self._home_gradient) == IN_ATTRIBUTE else None
 
+    def place_in_buffer(self):
+        """The flat array that it lives in, and where in it; None if it has memory of its own."""
+        return (self.buffer.data, self.start) if self.is_at_home else None
+
     def zero_grad(self):
         """Forgets the gradient."""
         self.grad = None

@@ -1,8 +1,9 @@
-"""Optimisers, learning-rate schedules and gradient clipping."""
+"""Optimisers, learning-rate schedules, gradient clipping and loss scaling."""
 
 from tinynet.optim.adagrad import Adagrad
 from tinynet.optim.adam import Adam, AdamW
 from tinynet.optim.clip import clip_grad_norm, clip_grad_value
+from tinynet.optim.loss_scaler import LossScaler
 from tinynet.optim.one_cycle import OneCycleLR
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.plateau import ReduceLROnPlateau
@@ -27,6 +28,7 @@ __all__ = [
     "ExponentialLR",
     "LambdaLR",
     "LinearWarmup",
+    "LossScaler",
     "MultiStepLR",
     "OneCycleLR",
     "Optimizer",

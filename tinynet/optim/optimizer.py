@@ -1,6 +1,7 @@
 """`Optimizer`, the base of all optimisers: parameter groups, the step, saving and restoring."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -8,6 +9,7 @@ from tinynet.autograd import Tensor, versions
 from tinynet.errors import ArgumentError, CheckpointError, DTypeError
 from tinynet.nn.parameter import Parameter, flatten
 from tinynet.optim.flat_state import FlatState
+from tinynet_kernels.cuda.capturing import repeated
 
 __all__ = ["Optimizer"]
 
@@ -83,11 +85,16 @@ class Optimizer:
     def step(self):
         """Moves every parameter that has a gradient."""
         for group in self.groups:
-            for run, updates in self.state.runs(group["params"]):
-                self.update(run, updates + 1, group)
-                if self.counts(group):
-                    self.state.count(run, updates + 1)
-                versions.mark_changed(run.data)
+            for run, _ in self.state.runs(group["params"]):
+                repeated(partial(self._move, run, group))
+
+    def _move(self, run, group):
+        """Moves the parameters of a run, which have all had equally many updates."""
+        step = self.state.updates.get(run.parameters[0], 0) + 1
+        self.update(run, step, group)
+        if self.counts(group):
+            self.state.count(run, step)
+        versions.mark_changed(run.data)
 
     def zero_grad(self):
         """Forgets the gradients of all parameters."""

@@ -77,8 +77,7 @@ def _tail(model, head):
     """The last blocks with a new head. Their batch norms keep the statistics of ImageNet."""
     blocks = [copy.deepcopy(block) for block in list(model.blocks)[-TRAINED_BLOCKS:]]
     tail = nn.Sequential(*blocks, nn.GlobalAvgPool2d(), nn.Linear(*head.weight.shape))
-    tail[-1].weight.data[...] = head.weight.data
-    tail[-1].bias.data[...] = head.bias.data
+    tail[-1].load_state_dict(head.state_dict())
     for module in tail.modules():
         if isinstance(module, nn.BatchNorm2d):
             freeze(module)

@@ -11,6 +11,7 @@ from tinynet.training.callbacks import (
 )
 from tinynet.training.checkpoint import load_checkpoint, save_checkpoint
 from tinynet.training.ensembles import Ensemble, EnsembleAccuracy, TenCrop, ensemble_accuracy
+from tinynet.training.graphs import CapturedStep
 from tinynet.training.history import History
 from tinynet.training.metrics import (
     Accuracy,
@@ -34,6 +35,7 @@ __all__ = [
     "BinaryAccuracy",
     "CSVLog",
     "Callback",
+    "CapturedStep",
     "CharacterErrorRate",
     "Checkpoint",
     "EarlyStopping",

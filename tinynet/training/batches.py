@@ -8,6 +8,7 @@ from tinynet import backend
 from tinynet.autograd import Tensor
 from tinynet.data import ArrayDataset, DataLoader, ImageSplit
 from tinynet.errors import ArgumentError, ShapeError
+from tinynet.training.uploads import Uploads
 
 __all__ = ["Placement", "as_loader", "batches_between", "samples_in"]
 
@@ -60,8 +61,17 @@ def _is_array(x):
     return isinstance(x, Tensor) or any(hasattr(x, mark) for mark in marks)
 
 
+def _is_of_numbers(x):
+    return isinstance(x, np.ndarray) and x.dtype.kind in "fiub"
+
+
 def _as_numpy(x):
-    return backend.to_numpy(x.data if isinstance(x, Tensor) else backend.as_array(x))
+    return backend.to_numpy(backend.as_array(_plain(x)))
+
+
+def _plain(x):
+    """The array of a tensor; anything else as it is."""
+    return x.data if isinstance(x, Tensor) else x
 
 
 def batches_between(loader, start, stop):
@@ -97,19 +107,24 @@ class Placement:
         parameters = [parameter for parameter in model.parameters() if parameter.dtype.kind == "f"]
         self.dtype = parameters[0].dtype if parameters else backend.default_dtype()
         self.device = parameters[0].device if parameters else backend.default_device()
+        self._uploads = Uploads(self.device) if self.device.kind == "cuda" else None
 
     def __call__(self, batch):
         """The batch as a tuple of tensors; elements that are no arrays are passed on as they are."""
-        x, *targets = [self._moved(part) for part in batch]
+        x, *targets = self._moved(batch)
         if isinstance(x, Tensor):
             x = self._converted(x)
         return x, *targets
 
-    def _moved(self, part):
-        if not _is_array(part):
-            return part
-        array = part.data if isinstance(part, Tensor) else part
-        return Tensor(backend.to_device(array, self.device))
+    def _moved(self, batch):
+        """The batch with its arrays, wherever they are, as tensors on the device."""
+        parts = [_plain(part) for part in batch]
+        if self._uploads is not None:
+            places = [index for index, part in enumerate(parts) if _is_of_numbers(part)]
+            arrived = self._uploads([parts[index] for index in places])
+            for index, array in zip(places, arrived, strict=True):
+                parts[index] = array
+        return [Tensor(backend.to_device(part, self.device)) if _is_array(part) else part for part in parts]
 
     def _converted(self, x):
         if x.dtype == np.uint8:

@@ -9,6 +9,7 @@ from tinynet.training.batches import Placement, batches_between, samples_in
 from tinynet.training.checkpoint import load_checkpoint, save_checkpoint
 from tinynet.training.history import History
 from tinynet.training.interrupts import InterruptWatch
+from tinynet.training.loss_watch import LossWatch
 from tinynet.training.metrics import fresh
 from tinynet_kernels import memory
 
@@ -48,6 +49,7 @@ class Fit:
         self.epoch = self.batch = self.batch_samples = 0
         self.stopped = False
         self._interrupt = InterruptWatch()
+        self._losses = LossWatch()
         self.seconds = 0.0
 
     @property
@@ -68,11 +70,19 @@ class Fit:
         self.stopped = True
 
     def figures(self):
-        """Loss and metrics of the running epoch so far."""
+        """Loss and metrics of the running epoch so far. On a GPU the program waits for them.
+
+        Raises AnomalyError when a loss isn't finite, see `Trainer`.
+        """
+        self._losses.look()
         return {metric.name: metric.result() for metric in self.metrics}
 
     def save_checkpoint(self, path):
-        """Saves everything needed to go on from here, between two batches or two epochs."""
+        """Saves everything needed to go on from here, between two batches or two epochs.
+
+        Raises AnomalyError when a loss isn't finite, see `Trainer`; the file is then left as it is.
+        """
+        self._losses.look()
         save_checkpoint(path, state.capture(self))
 
     def run(self, resume=None):
@@ -109,6 +119,7 @@ class Fit:
                     break
         if self.batch < self.steps:
             return
+        self._losses.look()
         validation = self._validate()
         if validation is not None:
             self._finish_epoch(validation)
@@ -116,7 +127,7 @@ class Fit:
     def _train_on(self, batch):
         place = f"epoch {self.epoch + 1}, batch {self.batch + 1} of {self.steps}"
         self.batch_samples = samples_in(batch)
-        self.trainer.train_on_batch(self._place(batch), self.metrics, place)
+        self.trainer.train_on_batch(self._place(batch), self.metrics, place, self._losses)
         self.batch += 1
         self._tell("on_batch_end")
 

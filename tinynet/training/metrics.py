@@ -4,6 +4,9 @@ A metric is given to the trainer by name, as a `Metric`, or as a callable.
 
 Metrics of classes read scores (..., C), one for each class. A model whose output in training holds more than
 these, for its loss, names them: its output has an attribute ``scores``.
+
+On a GPU the sums stay there until somebody wants to know the result: reading a number after every batch would
+make the program wait for the GPU each time.
 """
 
 import copy
@@ -56,22 +59,29 @@ class Metric:
         self.count = 0
 
     def measure(self, output, *targets):
-        """The sum over one batch and the number of values in it, as Python numbers."""
+        """The sum over one batch and the number of values in it, as Python numbers or GPU arrays ()."""
         raise TypeError(f"{type(self).__name__} defines no measure")
 
     def update(self, output, *targets):
         """Adds one batch: the model's output and the targets, as tensors."""
         total, count = self.measure(output, *targets)
-        self.total += total
-        self.count += count
+        # Not in place: what is an array belongs to whoever measured it.
+        self.total = self.total + total
+        self.count = self.count + count
 
     def result(self):
         """The average so far; NaN when nothing was seen."""
+        self._fetch()
         return self.total / self.count if self.count else math.nan
 
     def state_dict(self):
         """What `load_state_dict` needs to go on in the middle of an epoch; JSON can hold it."""
+        self._fetch()
         return {"total": self.total, "count": self.count}
+
+    def _fetch(self):
+        """Turns sums that are on a GPU into numbers, for which the program waits."""
+        self.total, self.count = _fetched(self.total), _fetched(self.count)
 
     def load_state_dict(self, state):
         """Continues from a state given by `state_dict`. Raises ArgumentError for any other."""
@@ -88,6 +98,8 @@ class LossAverage(Metric):
         super().__init__("loss")
 
     def measure(self, loss, samples):
+        if not isinstance(loss, (int, float)):  # on a GPU, where a sum of many would be inexact in float32
+            loss = loss.astype(np.float64).reshape(())
         return loss * samples, samples
 
 
@@ -110,7 +122,7 @@ class Accuracy(Metric):
         scores, labels = _scores_and_labels(self.name, output, target)
         counted = labels != self.ignore_index
         correct = (scores.argmax(axis=-1) == labels) & counted
-        return int(correct.sum()), int(counted.sum())
+        return _number(correct.sum()), _number(counted.sum())
 
 
 class ErrorRate(Accuracy):
@@ -147,7 +159,7 @@ class TopKAccuracy(Metric):
         earlier = xp.arange(scores.shape[-1]) < labels
         ahead = (scores > own) | ((scores == own) & earlier)
         found = (ahead.sum(axis=-1) < self.k) & ~xp.isnan(own[..., 0]) & counted
-        return int(found.sum()), int(counted.sum())
+        return _number(found.sum()), _number(counted.sum())
 
 
 class BinaryAccuracy(Metric):
@@ -167,7 +179,7 @@ class BinaryAccuracy(Metric):
     def measure(self, output, target, *_):
         predictions, wanted = _same_shape(self.name, output, target)
         correct = (predictions > self.threshold) == (wanted > 0.5)
-        return int(correct.sum()), int(correct.size)
+        return _number(correct.sum()), correct.size
 
 
 class MeanSquaredError(Metric):
@@ -179,7 +191,7 @@ class MeanSquaredError(Metric):
     def measure(self, output, target, *_):
         predictions, wanted = _same_shape(self.name, output, target)
         error = predictions.astype(np.float64) - wanted
-        return float((error * error).sum()), int(error.size)
+        return _number((error * error).sum()), error.size
 
 
 class RootMeanSquaredError(MeanSquaredError):
@@ -201,7 +213,7 @@ class MeanAbsoluteError(Metric):
     def measure(self, output, target, *_):
         predictions, wanted = _same_shape(self.name, output, target)
         error = abs(predictions.astype(np.float64) - wanted)
-        return float(error.sum()), int(error.size)
+        return _number(error.sum()), error.size
 
 
 class FunctionMetric(Metric):
@@ -216,11 +228,12 @@ class FunctionMetric(Metric):
 
     def measure(self, output, *targets):
         value = self.function(output, *targets)
-        array = backend.to_numpy(_array(value)) if isinstance(value, Tensor) else np.asarray(value)
+        value = value.data if isinstance(value, Tensor) else value
+        array = (value if backend.is_on_gpu(value) else np.asarray(value)).astype(np.float64)
         if array.ndim:
-            return float(array.sum(dtype=np.float64)), array.size
+            return _number(array.sum()), array.size
         samples = len(targets[0] if targets else output)
-        return float(array) * samples, samples
+        return _number(array) * samples, samples
 
 
 _METRICS = {
@@ -279,6 +292,16 @@ def fresh(metrics):
 
 def _array(value):
     return value.data if isinstance(value, Tensor) else backend.as_array(value)
+
+
+def _number(array):
+    """The only element as a Python number; on a GPU the array itself, which nobody waits for."""
+    return array if backend.is_on_gpu(array) else array.item()
+
+
+def _fetched(number):
+    """A number that may still be on a GPU as a Python number."""
+    return number.item() if hasattr(number, "item") else number
 
 
 def _scores_and_labels(metric, output, target):

@@ -66,6 +66,9 @@ def _parts(fit):
         "model": Part(fit.model.state_dict, fit.model.load_state_dict),
         "optimizer": Part(fit.optimizer.state_dict, fit.optimizer.load_state_dict),
     }
+    scaler = fit.trainer.loss_scaler
+    if scaler is not None:
+        parts["loss scaler"] = Part(scaler.state_dict, scaler.load_state_dict)
     for name, generator in _generators(fit).items():
         parts[f"generator {name}"] = Part(generator.get_state, generator.set_state)
     for metric in fit.metrics:

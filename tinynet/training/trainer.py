@@ -1,17 +1,20 @@
 """`Trainer`: fit, evaluate and predict."""
 
-import math
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import numpy as np
 
 from tinynet import backend
 from tinynet.autograd import Tensor, no_grad
-from tinynet.errors import AnomalyError, ArgumentError, DTypeError, ShapeError
-from tinynet.optim import clip_grad_norm
+from tinynet.autograd import autocast as precision_block
+from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.functional.conversion import widened
+from tinynet.optim import LossScaler, clip_grad_norm
 from tinynet.training.batches import Placement, as_loader, batches_between, samples_in
 from tinynet.training.callbacks import ScheduleCallback
 from tinynet.training.fit import Fit, check_counts, modes_kept
+from tinynet.training.graphs import CapturedStep
+from tinynet.training.loss_watch import LossWatch
 from tinynet.training.metrics import fresh, resolve_metrics
 from tinynet.training.progress import Progress
 from tinynet_kernels.notices import watched_compilation
@@ -41,9 +44,18 @@ class Trainer:
         regularizer: ``regularizer(model)``, a tensor of one element that is added to the loss, in
             evaluation as well; see `L2Penalty`.
         stop_on_nan: whether a loss that isn't finite ends the training with an error. It is raised before
-            the model has learnt from that batch.
+            the model has learnt from that batch; on a GPU, where looking at every loss would take long, when
+            figures are shown, a checkpoint is about to be saved, or an epoch ends, and at the latest after
+            256 batches.
         generators: a mapping from names to `Generator` objects that draw during training besides the
             default one and those of the modules. Checkpoints include them all.
+        autocast: the precision in which model, loss and regularizer are computed, see `tinynet.autocast`;
+            None for that of the data and parameters. Predictions are float32 in any case.
+        loss_scaler: an `optim.LossScaler`. With ``autocast="float16"`` there is one anyway.
+        capture: whether training steps are captured as CUDA graphs after the first batches of each shape,
+            see `CapturedStep`. For models on a GPU, small ones above all, whose steps take less time there
+            than launching them. A loss that isn't finite is then found after its step. Doesn't go with loss
+            scaling, which looks at the gradients of every step.
 
     Raises:
         ArgumentError: a metric is unknown, two have one name, or an option is out of range.
@@ -63,6 +75,9 @@ class Trainer:
         regularizer=None,
         stop_on_nan=True,
         generators=None,
+        autocast=None,
+        loss_scaler=None,
+        capture=False,
     ):
         if clip_norm is not None and not clip_norm > 0:
             raise ArgumentError(f"Trainer: clip_norm must be positive, not {clip_norm}")
@@ -75,6 +90,9 @@ class Trainer:
         self.regularizer = regularizer
         self.stop_on_nan = stop_on_nan
         self.generators = dict(generators or {})
+        self.precision = nullcontext() if autocast is None else precision_block(autocast)
+        self.loss_scaler = LossScaler() if loss_scaler is None and autocast == "float16" else loss_scaler
+        self._captured = self._capture() if capture else None
 
     def fit(
         self,
@@ -90,6 +108,7 @@ class Trainer:
         resume=None,
         workers=0,
         steps_per_epoch=None,
+        show_memory=False,
     ):
         """Trains the model.
 
@@ -113,6 +132,8 @@ class Trainer:
             workers: how many threads make batches ahead of time.
             steps_per_epoch: how many batches an epoch has; None takes one pass over the data. Epochs
                 follow each other through the data, so that none of it is used more often than the rest.
+            show_memory: whether bar and lines also say how much memory the pools of the CPU and the GPU hold,
+                in use and idle.
 
         Returns:
             The `History`. Its ``interrupted`` tells whether Ctrl-C ended the training.
@@ -135,7 +156,8 @@ class Trainer:
                 raise ArgumentError(f"fit: validation_data should be a pair (x, y), not {len(pair)} things")
             validation = as_loader("fit: validation_data", *pair, batch_size=batch_size)
         schedule = [] if self.schedule is None else [self.schedule]
-        with closing(Progress(verbose)) as progress, watched_compilation(progress.announce_compilation):
+        progress = Progress(verbose, show_memory=show_memory)
+        with closing(progress), watched_compilation(progress.announce_compilation):
             everyone = [*schedule, *callbacks, progress]
             return Fit(self, loader, validation, epochs, steps_per_epoch, everyone).run(resume)
 
@@ -159,17 +181,22 @@ class Trainer:
         """
         loader = as_loader("predict", x, None, batch_size)
         place = Placement(self.model)
-        outputs = []
+        outputs, waiting = [], []
         with modes_kept(self.model), no_grad():
             self.model.eval()
             for batch in batches_between(loader, 0, len(loader)):
-                output = self.model(place(batch[:1])[0])
-                parts = output if isinstance(output, (tuple, list)) else (output,)
-                outputs.append([part.numpy() for part in parts])
+                with self.precision:
+                    output = self.model(place(batch[:1])[0])
+                    parts = output if isinstance(output, (tuple, list)) else (output,)
+                    parts = [widened(part) for part in parts]
+                # While the outputs of one batch are fetched, a GPU is at work on the next already.
+                outputs += map(_fetched, waiting)
+                waiting = [parts]
+        outputs += map(_fetched, waiting)
         columns = tuple(np.concatenate(column) for column in zip(*outputs, strict=True))
         return columns if isinstance(output, (tuple, list)) else columns[0]
 
-    def train_on_batch(self, batch, metrics=(), place="this batch"):
+    def train_on_batch(self, batch, metrics=(), place="this batch", losses=None):
         """One optimiser step.
 
         Args:
@@ -177,25 +204,64 @@ class Trainer:
             metrics: `Metric` objects to update, the average loss first; outputs are those from before the
                 step.
             place: where this is, for error messages.
+            losses: a `LossWatch` that looks at losses on a GPU when there is time; None looks at once.
 
         Raises:
-            AnomalyError: the loss isn't finite; the model is then as it was before.
+            AnomalyError: the loss isn't finite; the model is then as it was before, unless `losses` looked at
+                it later or steps are captured.
         """
-        x, *targets = batch
-        output = self.model(x)
-        loss = self._total_loss(output, targets)
-        value = loss.item()
-        if self.stop_on_nan and not math.isfinite(value):
-            raise AnomalyError(
-                f"fit: the loss is {value} in {place}; lower the learning rate, clip the gradients, or find "
-                "the operation with detect_anomaly()"
+        if self._captured is None:
+            output, loss = self._measured(batch)
+        else:
+            output, loss = self._captured(*batch)
+            loss = Tensor(loss.data.copy())
+        if self.stop_on_nan:
+            watch = LossWatch() if losses is None else losses
+            watch.note(loss.data, place)
+            if losses is None:
+                watch.look()
+        if self._captured is None:
+            self._learn(loss)
+        _update(metrics, loss, output, batch)
+
+    def _capture(self):
+        """The whole step as something that is captured as a graph after a few batches."""
+        on_cpu = [name for name, p in self.model.named_parameters() if not backend.is_on_gpu(p.data)]
+        if on_cpu:
+            raise ArgumentError(
+                f"Trainer: capture needs a model on a GPU (device='cuda'), but {on_cpu[0]} is on the CPU"
             )
+        if self.loss_scaler is not None:
+            raise ArgumentError(
+                "Trainer: capture doesn't go with loss scaling, which reads gradients at every step"
+            )
+
+        def step(*batch):
+            output, loss = self._measured(batch)
+            self._learn(loss)
+            return output, loss
+
+        return CapturedStep(step, self.model, copied=False)
+
+    def _measured(self, batch):
+        """The model's output for a batch, and its total loss."""
+        x, *targets = batch
+        with self.precision:
+            output = self.model(x)
+            return output, self._total_loss(output, targets)
+
+    def _learn(self, loss):
+        """The part of a step that changes the model. On a GPU it only launches kernels, or waits once."""
         self.optimizer.zero_grad()
-        loss.backward()
+        if self.loss_scaler is None:
+            loss.backward()
+        else:
+            self.loss_scaler.backward(loss)
+            if not self.loss_scaler.unscale(self.optimizer):
+                return
         if self.clip_norm is not None:
             clip_grad_norm(list(self.model.parameters()), self.clip_norm)
         self.optimizer.step()
-        _update(metrics, value, output, targets, samples_in(batch))
 
     def evaluate_loader(self, loader, cancelled=lambda: False):
         """As `evaluate`, for a loader; None when `cancelled` returned true in between."""
@@ -206,9 +272,9 @@ class Trainer:
             for batch in batches:
                 if cancelled():
                     return None
-                x, *targets = place(batch)
-                output = self.model(x)
-                _update(metrics, self._total_loss(output, targets).item(), output, targets, samples_in(batch))
+                batch = place(batch)
+                output, loss = self._measured(batch)
+                _update(metrics, loss, output, batch)
         return {metric.name: metric.result() for metric in metrics}
 
     def _check_loss(self, verb):
@@ -233,12 +299,16 @@ def _one_number(name, value):
     return value
 
 
-def _update(metrics, loss, output, targets, samples):
+def _fetched(tensors):
+    return [tensor.numpy() for tensor in tensors]
+
+
+def _update(metrics, loss, output, batch):
     """Adds a batch to the average loss, which comes first, and to the other metrics."""
     if not metrics:
         return
     average, *others = metrics
-    average.update(loss, samples)
+    average.update(loss.data if backend.is_on_gpu(loss.data) else loss.item(), samples_in(batch))
     with no_grad():
         for metric in others:
-            metric.update(output, *targets)
+            metric.update(output, *batch[1:])

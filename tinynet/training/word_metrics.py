@@ -12,6 +12,8 @@ from tinynet.training.metrics import Metric
 
 __all__ = ["CharacterErrorRate", "WordAccuracy"]
 
+_MOST_UNREAD = 16  # batches, whose scores take memory on the GPU until then
+
 
 class _OfTexts(Metric):
     """A metric of what was read and what is written, which `compare` defines."""
@@ -20,6 +22,27 @@ class _OfTexts(Metric):
         super().__init__(name)
         self.alphabet = alphabet
         self.ignore_case = ignore_case
+
+    def reset(self):
+        super().reset()
+        self._unread = []
+
+    def update(self, output, *targets):
+        """Adds one batch. What is on a GPU is read some batches later, so that nothing waits for it now."""
+        scores = as_tensor(output).data
+        if not backend.is_on_gpu(scores):
+            super().update(output, *targets)
+            return
+        # A copy: a captured step writes its next output into the same memory.
+        self._unread.append((scores.copy(), *targets))
+        if len(self._unread) >= _MOST_UNREAD:
+            self._fetch()
+
+    def _fetch(self):
+        unread, self._unread = self._unread, []
+        for batch in unread:
+            super().update(*batch)
+        super()._fetch()
 
     def measure(self, output, labels, input_lengths=None, target_lengths=None):
         """Sum and number of values for scores (N, T, C) and the targets of a CTC loss, labels (N, S)."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tinynet.autograd import no_grad, tensor
+from tinynet.autograd import as_tensor, no_grad
 from tinynet.data.words import WordLoader, word_batch
 from tinynet.errors import ArgumentError
 from tinynet.functional import log_softmax
@@ -34,6 +34,10 @@ class WordReader:
         self.model = model.eval()
         self.alphabet = alphabet
 
+    @property
+    def _device(self):
+        return next(self.model.parameters()).device
+
     def log_probabilities(self, image):
         """What the network says of each step of an image.
 
@@ -45,7 +49,7 @@ class WordReader:
         """
         batch, widths = word_batch([image])
         with no_grad():
-            log_p = log_softmax(self.model(tensor(batch))).numpy()
+            log_p = log_softmax(self.model(as_tensor(batch, device=self._device))).numpy()
         return log_p[0, : self.model.steps(widths[0])]
 
     def read(self, image, **search):
@@ -71,7 +75,7 @@ class WordReader:
         readings = [Text("", 0.0)] * len(images)
         for indices, (batch, _, lengths, _) in zip(loader.indices(0), loader, strict=True):
             with no_grad():
-                logits = self.model(batch)
+                logits = self.model(as_tensor(batch, device=self._device))
             found = read_texts(logits, self.alphabet, lengths.numpy(), **search)
             for index, texts in zip(indices, found, strict=True):
                 readings[index] = texts[0] if texts else readings[index]

@@ -17,7 +17,7 @@ from math import prod
 import numpy as np
 
 from tinynet_kernels.conv.plan import Plan, observed_plans, plan
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 from tinynet_kernels.windows import output_size
 
 __all__ = [
@@ -32,7 +32,7 @@ __all__ = [
     "weight_gradient",
 ]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS, widens=True)
 
 _ACTIVATIONS = (None, "relu")
 

@@ -1,6 +1,6 @@
 """Which method computes a convolution: one small decision per shape, which can be asked for its reason.
 
-The methods of the cpu take, all of which compute the same up to rounding:
+The methods of the cpu take, all of which compute the same up to rounding (`conv.gpu_plan` has the GPU's):
 
 * ``depthwise``: one channel at a time, `conv.depthwise`;
 * ``product``: a 1 × 1 window is a plain matrix product, `tinynet_kernels.matmul`;
@@ -20,6 +20,7 @@ from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+from tinynet_kernels.conv import gpu_plan
 from tinynet_kernels.conv.sweep import input_sweeps
 from tinynet_kernels.dispatch import is_strict
 from tinynet_kernels.windows import output_size
@@ -49,7 +50,7 @@ class Plan(NamedTuple):
 
     Attributes:
         method: ``"depthwise"``, ``"product"``, ``"pointwise"``, ``"winograd"``, ``"windowed"``, ``"folded"``
-            or ``"direct"``.
+            or ``"direct"``; on the GPU one of those of `conv.gpu_plan`.
         tile: 4 for F(4, 3), 2 for F(2, 3), 0 for methods other than winograd.
         reason: a phrase.
         multiply_adds: of the definition; Winograd needs fewer.
@@ -69,26 +70,30 @@ class Plan(NamedTuple):
         return f"{self.method} F({self.tile}, 3)" if self.tile else self.method
 
 
-def plan(operation, x_shape, weight_shape, stride, padding, dilation, groups):
+def plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, take="cpu"):
     """The `Plan` of one of `OPERATIONS` on x (N, *spatial, C) and weight (*kernel, C / groups, O).
+
+    Args:
+        take: ``"cpu"`` or ``"gpu"``, which have methods of their own.
 
     Raises:
         ValueError: there is no such operation, or the window does not fit.
     """
     if operation not in OPERATIONS:
         raise ValueError(f"plan: there is no operation {operation!r}; choose one of {', '.join(OPERATIONS)}")
-    arguments = operation, x_shape, weight_shape, stride, padding, dilation, groups
+    arguments = operation, x_shape, weight_shape, stride, padding, dilation, groups, take
     calls = _observed.get()
     if calls is not None:
         calls.append(arguments)
-    return _plan(*arguments, is_strict())
+    return _plan(*arguments, _mode(take))
 
 
 @contextmanager
 def observed_plans():
     """Gives a list to which every call of `plan` inside the block adds its arguments, as a tuple.
 
-    Convolutions on the CPU ask for their plan. Holds for the current thread (or asynchronous task) only.
+    Convolutions by compiled kernels, on the CPU and on the GPU, ask for their plan. Holds for the current
+    thread (or asynchronous task) only.
     """
     calls = []
     token = _observed.set(calls)
@@ -98,11 +103,21 @@ def observed_plans():
         _observed.reset(token)
 
 
+def _mode(take):
+    """What a plan depends on besides the shapes."""
+    if take == "cpu":
+        return is_strict()
+    from tinynet_kernels.cuda.modes import uses_own_products  # who has no GPU needs none of it
+
+    return uses_own_products()
+
+
 @lru_cache(maxsize=4096)
-def _plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict):
+def _plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, take, mode):
     output = output_size(x_shape[1:-1], weight_shape[:-2], stride, padding, dilation)
     multiply_adds = x_shape[0] * prod(output) * prod(weight_shape)
-    choice = _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict)
+    choose = _choose if take == "cpu" else gpu_plan.choose
+    choice = choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, mode)
     return Plan(*choice, multiply_adds)
 
 

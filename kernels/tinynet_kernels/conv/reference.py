@@ -33,7 +33,7 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=N
     padded = pad_spatial(xp, x, padding)
     shape = (*kernel_size, x.shape[-1] // groups, gy.shape[-1])
     gradient = xp.empty(shape, xp.result_type(x, gy)) if out is None else out
-    grouped_gy = gy.reshape(-1, groups, gy.shape[-1] // groups)
+    grouped_gy = gy.reshape(prod(gy.shape[:-1]), groups, gy.shape[-1] // groups)
     for position, view in window_views(padded, kernel_size, stride, dilation, gy.shape[1:-1]):
         grouped_x = view.reshape(grouped_gy.shape[0], groups, shape[-2])
         product = xp.matmul(grouped_x.transpose(1, 2, 0), grouped_gy.transpose(1, 0, 2))  # (G, C/G, O/G)
@@ -70,12 +70,12 @@ def _multiply_groups(xp, x, matrix, groups):
     """x (..., G * I) by matrix (I, G * O), group by group → (..., G * O)."""
     if groups == 1:
         return xp.matmul(x, matrix)
-    grouped = x.reshape(-1, groups, matrix.shape[0]).transpose(1, 0, 2)
-    matrices = matrix.reshape(matrix.shape[0], groups, -1).transpose(1, 0, 2)
+    grouped = x.reshape(prod(x.shape[:-1]), groups, matrix.shape[0]).transpose(1, 0, 2)
+    matrices = matrix.reshape(matrix.shape[0], groups, matrix.shape[1] // groups).transpose(1, 0, 2)
     return xp.matmul(grouped, matrices).transpose(1, 0, 2).reshape(*x.shape[:-1], matrix.shape[1])
 
 
 def _transpose_groups(matrix, groups):
     """(I, G * O) → (O, G * I), transposing each group's own matrix."""
-    grouped = matrix.reshape(matrix.shape[0], groups, -1)
-    return grouped.transpose(2, 1, 0).reshape(grouped.shape[2], -1)
+    inputs, outputs = matrix.shape[0], matrix.shape[1] // groups
+    return matrix.reshape(inputs, groups, outputs).transpose(2, 1, 0).reshape(outputs, groups * inputs)

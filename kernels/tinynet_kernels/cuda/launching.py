@@ -5,10 +5,11 @@ Nothing here ever waits for it.
 """
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import numpy as np
 
-__all__ = ["backend", "installed", "launch"]
+__all__ = ["backend", "installed", "launch", "observed"]
 
 _LIMITS = {np.dtype(np.bool_): (0, 1)} | {
     np.dtype(dtype): (np.iinfo(dtype).min, np.iinfo(dtype).max)
@@ -16,6 +17,8 @@ _LIMITS = {np.dtype(np.bool_): (0, 1)} | {
 }
 
 _backend = None
+
+_observer: ContextVar = ContextVar("launch_observer", default=None)
 
 
 def backend():
@@ -45,6 +48,19 @@ def installed(replacement):
         _backend = before
 
 
+@contextmanager
+def observed(observer):
+    """Within this context ``observer(function, grid, arguments)`` is told of each launch of this thread.
+
+    The kernel starts if it returns true.
+    """
+    token = _observer.set(observer)
+    try:
+        yield
+    finally:
+        _observer.reset(token)
+
+
 def launch(function, grid, block, arguments, shared_bytes=0):
     """Starts a kernel.
 
@@ -71,7 +87,10 @@ def launch(function, grid, block, arguments, shared_bytes=0):
             for parameter, argument in zip(function.parameters, arguments, strict=True)
         ]
     )
-    runs_on.launch(function, _three(function, grid), _three(function, block), values, shared_bytes)
+    grid, block = _three(function, grid), _three(function, block)
+    observer = _observer.get()
+    if observer is None or observer(function, grid, values):
+        runs_on.launch(function, grid, block, values, shared_bytes)
 
 
 def _checked_array(runs_on, function, parameter, array):
@@ -92,6 +111,8 @@ def _checked_array(runs_on, function, parameter, array):
 
 
 def _checked_number(function, parameter, number):
+    if type(number) is parameter.dtype.type:
+        return number
     limits = _LIMITS.get(parameter.dtype)
     if limits is not None:
         if int(number) != number:

@@ -17,6 +17,18 @@ struct alignas(pack_alignment<Number>()) Pack {
     Number values[PACK_SIZE];
 };
 
+// What lies at an address, as several elements in one. The GPU can't get at it where none starts; the
+// emulation says so.
+template <class Whole, class Number>
+__device__ inline Whole* aligned_cast(Number* address) {
+#ifdef CUDA_EMULATION
+    if (reinterpret_cast<unsigned long long>(address) % alignof(Whole) != 0) {
+        emulation::fail(*emulation::machine.current, "accesses several elements at once that aren't aligned");
+    }
+#endif
+    return reinterpret_cast<Whole*>(address);
+}
+
 // Arrays may start at any element of another array. An array that is not given is no obstacle.
 template <class Number>
 __device__ inline bool starts_a_pack(const Number* array) {
@@ -26,12 +38,12 @@ __device__ inline bool starts_a_pack(const Number* array) {
 // Pack number i of an array.
 template <class Number>
 __device__ inline Pack<Number> load_pack(const Number* array, Index i) {
-    return reinterpret_cast<const Pack<Number>*>(array)[i];
+    return aligned_cast<const Pack<Number>>(array)[i];
 }
 
 template <class Number>
 __device__ inline void store_pack(Number* array, Index i, const Pack<Number>& values) {
-    reinterpret_cast<Pack<Number>*>(array)[i] = values;
+    aligned_cast<Pack<Number>>(array)[i] = values;
 }
 
 // y[i] = function(x[i], ...) for all i below `size`, with any number of arrays x. Called by all threads of a

@@ -15,7 +15,7 @@ _KERNEL = re.compile(
     r'extern\s+"C"\s+__global__\s+void\s+(?:__launch_bounds__\([^()]*\)\s*)?(\w+)\s*\(([^()]*)\)\s*\{'
 )
 _PARAMETER = re.compile(
-    r"(?P<const>const\s+)?(?P<type>[A-Za-z_]\w*(?:\s+(?:int|long|char))*)\s*(?P<pointer>\*\s*)?"
+    r"(?P<const>const\s+)?(?P<type>[A-Za-z_]\w*(?:\s+(?:int|long|char)\b)*)\s*(?P<pointer>\*\s*)?"
     r"(?:__restrict__\s+)?(?P<name>\w+)"
 )
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)

@@ -5,7 +5,8 @@ They can be drawn in any order and by any number of threads, and the same key al
 of n elements in row-major order, element e has word ``e // q`` of counter ``e % q``, where q is n / 4 rounded
 up. An element is kept if its word is at least ``round(p * 2**32)``.
 
-`key` is a pair of integers of 32 bits; every call should have its own.
+`key` is a pair of integers of 32 bits, or on a GPU an array (2,) of them, uint32, which the kernel reads when
+it runs; every call should have its own.
 
 Sources: Srivastava et al., Dropout: A Simple Way to Prevent Neural Networks from Overfitting (2014); Salmon,
 Moraes, Dror & Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011).

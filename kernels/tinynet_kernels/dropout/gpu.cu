@@ -23,9 +23,12 @@ __device__ inline void philox(
     words[0] = c0, words[1] = c1, words[2] = c2, words[3] = c3;
 }
 
-// Calls use(i, keep) for every element i below `size`.
+// Calls use(i, keep) for every element i below `size`. The key is read from `key` if that is given.
 template <class Use>
-__device__ void decide(Index size, unsigned key0, unsigned key1, unsigned long long threshold, Use use) {
+__device__ void decide(
+    Index size, const unsigned* key, unsigned key0, unsigned key1, unsigned long long threshold, Use use
+) {
+    if (key != nullptr) key0 = key[0], key1 = key[1];
     const Index counters = ceil_divide<Index>(size, WORDS);
     for (Index counter = first_index(); counter < counters; counter += index_step()) {
         unsigned words[WORDS];
@@ -38,20 +41,20 @@ __device__ void decide(Index size, unsigned key0, unsigned key1, unsigned long l
 }
 
 extern "C" __global__ void draw_mask(
-    bool* mask, unsigned key0, unsigned key1, unsigned long long threshold, Index size
+    bool* mask, const unsigned* key, unsigned key0, unsigned key1, unsigned long long threshold, Index size
 ) {
-    decide(size, key0, key1, threshold, [=](Index i, bool keep) { mask[i] = keep; });
+    decide(size, key, key0, key1, threshold, [=](Index i, bool keep) { mask[i] = keep; });
 }
 
 extern "C" __global__ void drop(
-    const Real* x, Real* y, bool* mask, unsigned key0, unsigned key1, unsigned long long threshold,
-    Accumulator scale, Index size
+    const Real* x, Real* y, bool* mask, const unsigned* key, unsigned key0, unsigned key1,
+    unsigned long long threshold, Accumulator scale, Index size
 ) {
     const auto use = [=](Index i, bool keep) {
         mask[i] = keep;
         y[i] = Accumulator(x[i]) * (keep ? scale : Accumulator(0));
     };
-    decide(size, key0, key1, threshold, use);
+    decide(size, key, key0, key1, threshold, use);
 }
 
 extern "C" __global__ void apply_mask(

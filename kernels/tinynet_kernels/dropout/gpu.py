@@ -12,14 +12,15 @@ _PACK = 16  # bytes, which a thread reads of an array at a time
 def keep_mask(like, shape, key, p):
     mask = empty(shape, "bool")
     if mask.size:
-        _launch("draw_mask", like.dtype, _quarter(mask.size), (mask, *map(int, key), threshold(p), mask.size))
+        draw = *_words(key), threshold(p)
+        _launch("draw_mask", like.dtype, _quarter(mask.size), (mask, *draw, mask.size))
     return mask
 
 
 def forward(x, key, p):
     y, mask = empty(x.shape, x.dtype), empty(x.shape, "bool")
     if x.size:
-        draw = *map(int, key), threshold(p)
+        draw = *_words(key), threshold(p)
         _launch("drop", x.dtype, _quarter(x.size), (contiguous(x), y, mask, *draw, _scale(x, p), x.size))
     return y, mask
 
@@ -30,6 +31,11 @@ def backward(gy, mask, p):
         arguments = contiguous(gy), contiguous(mask), gx, _scale(gy, p), gx.size
         _launch("apply_mask", gy.dtype, -(-gx.nbytes // _PACK), arguments)
     return gx
+
+
+def _words(key):
+    """The key as the kernels take it: an array, or None and two numbers."""
+    return (None, *map(int, key)) if isinstance(key, tuple | list) else (key, 0, 0)
 
 
 def _quarter(size):

@@ -6,11 +6,11 @@ joining is copying rows: row r of the result is row r of the first array, then r
 
 from itertools import accumulate
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = ["join", "split"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS)
 
 
 def join(arrays, axis):

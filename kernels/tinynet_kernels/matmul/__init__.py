@@ -6,11 +6,11 @@ of the cpu take; `tinynet_kernels.simd` explains its innermost part.
 
 import numpy as np
 
-from tinynet_kernels.dispatch import Family
+from tinynet_kernels.dispatch import FLOATS, Family
 
 __all__ = ["product"]
 
-_family = Family(__name__)
+_family = Family(__name__, gpu=FLOATS, widens=True)
 
 _ACTIVATIONS = (None, "relu")
 
@@ -19,7 +19,8 @@ def product(a, b, transpose_a=False, transpose_b=False, bias=None, activation=No
     """``activation(a @ b + bias)``, a (…, M, K) and b (…, K, N) → (…, M, N).
 
     Leading axes are broadcast as by ``numpy.matmul``. Transposed and other strided views cost no copy in
-    `a`, and none in `b` if either of its last two axes is contiguous.
+    `a`, and none in `b` if either of its last two axes is contiguous; on the GPU, views other than transposes
+    are copied. There the sums of float16 are float32.
 
     Args:
         a: (…, M, K), or (…, K, M) with `transpose_a`.

@@ -1,10 +1,16 @@
-"""Batch normalisation on the CPU: prepares flat, contiguous arrays for the `loops`."""
+"""Normalisation on the CPU: prepares flat, contiguous arrays for the `loops` and the `layer_loops`."""
 
 import numpy as np
 
 from tinynet_kernels.memory import empty
-from tinynet_kernels.norm import loops
+from tinynet_kernels.norm import layer_loops, loops
 from tinynet_kernels.strips import cut
+
+_BLOCK = 16384  # elements of a block of rows
+# Blocks that keep sums over their rows: enough of them for some threads, and of rows, so that the sums are
+# small beside the data.
+_LEAST_SUMS, _MOST_SUMS = 16, 128
+_LEAST_ROWS, _ENOUGH_ROWS = 4, 16
 
 _CEILINGS = {None: np.nan, "relu": np.nan, "relu6": 6}
 
@@ -44,6 +50,34 @@ def batch_backward(gy, x, gamma, mean, inverse_std, y=None, activation="relu"):
         options = y is not None, x.dtype.type(_CEILINGS[activation])
         loops.backward(*flat, *per_column, *options, gx.reshape(-1), ggamma, gbeta, strip, block)
     return gx, ggamma, gbeta
+
+
+def layer_forward(x, gamma, beta, epsilon):
+    rows, columns = x.shape
+    mean, inverse_std = np.zeros(rows, x.dtype), np.empty(rows, x.dtype)
+    y = empty(x.shape, x.dtype)
+    if y.size:
+        gamma = np.ones(columns, x.dtype) if gamma is None else np.ascontiguousarray(gamma)
+        beta = np.zeros(columns, x.dtype) if beta is None else np.ascontiguousarray(beta)
+        statistics = mean, inverse_std
+        block = max(1, _BLOCK // columns)
+        layer_loops.forward(_flat(x), gamma, beta, float(epsilon), y.reshape(-1), *statistics, block)
+    else:
+        inverse_std.fill(1 / np.sqrt(epsilon))
+    return y, mean, inverse_std
+
+
+def layer_backward(gy, x, gamma, mean, inverse_std):
+    rows, columns = x.shape
+    gx = empty(x.shape, x.dtype)
+    ggamma, gbeta = np.zeros(columns, x.dtype), np.zeros(columns, x.dtype)
+    if gx.size:
+        factors = np.ones(columns, x.dtype) if gamma is None else np.ascontiguousarray(gamma)
+        per_row = np.ascontiguousarray(mean), np.ascontiguousarray(inverse_std)
+        block = max(_LEAST_ROWS, min(_ENOUGH_ROWS, -(-rows // _LEAST_SUMS)), -(-rows // _MOST_SUMS))
+        gradients = gx.reshape(-1), ggamma, gbeta
+        layer_loops.backward(_flat(gy), _flat(x), factors, *per_row, *gradients, block)
+    return (gx, None, None) if gamma is None else (gx, ggamma, gbeta)
 
 
 def _flat(array):

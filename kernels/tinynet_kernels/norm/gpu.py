@@ -1,8 +1,14 @@
-"""Batch normalisation on the GPU: statistics by blocks of rows, then the elements. See gpu.cu."""
+"""Batch normalisation on the GPU: statistics by blocks of rows, then the elements. See gpu.cu.
+
+Layer normalisation is in `gpu_layer`.
+"""
 
 import math
 
 from tinynet_kernels.cuda import Source, blocks_for, contiguous, empty, launch
+from tinynet_kernels.norm.gpu_layer import layer_backward, layer_forward
+
+__all__ = ["batch_backward", "batch_forward", "batch_inference", "layer_backward", "layer_forward"]
 
 _source = Source(__package__)
 

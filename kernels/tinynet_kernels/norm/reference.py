@@ -1,4 +1,4 @@
-"""Batch normalisation as its formulas say; the variance takes a second pass, over x - mean."""
+"""Normalisation as its formulas say; the variance takes a second pass, over x - mean."""
 
 from tinynet_kernels.dispatch import array_module
 
@@ -29,6 +29,27 @@ def batch_backward(gy, x, gamma, mean, inverse_std, y=None, activation="relu"):
     ggamma = (gy * normalized).sum(axis=0)
     gx = gamma * inverse_std * (gy - gbeta / rows - normalized * (ggamma / rows))
     return gx, ggamma, gbeta
+
+
+def layer_forward(x, gamma, beta, epsilon):
+    xp = array_module(x)
+    columns = max(1, x.shape[1])
+    mean = (x.sum(axis=1, dtype=xp.float64) / columns).astype(x.dtype)
+    centred = x - mean[:, None]
+    variance = (xp.square(centred).sum(axis=1, dtype=xp.float64) / columns).astype(x.dtype)
+    inverse_std = (1 / xp.sqrt(variance + epsilon)).astype(x.dtype)
+    y = centred * inverse_std[:, None]
+    return (y if gamma is None else gamma * y + beta), mean, inverse_std
+
+
+def layer_backward(gy, x, gamma, mean, inverse_std):
+    columns = max(1, x.shape[1])
+    normalized = (x - mean[:, None]) * inverse_std[:, None]
+    g = gy if gamma is None else gy * gamma
+    shared = g.sum(axis=1, keepdims=True) / columns
+    along = (g * normalized).sum(axis=1, keepdims=True) / columns
+    gx = inverse_std[:, None] * (g - shared - normalized * along)
+    return (gx, None, None) if gamma is None else (gx, (gy * normalized).sum(axis=0), gy.sum(axis=0))
 
 
 def _activated(xp, y, activation):

@@ -3,8 +3,19 @@
 // A kernel computes one element from references to it and to its fellows in the other arrays;
 // `update_elements` brings these, as many as 16 bytes hold at a time. Arrays that a call doesn't need are
 // null.
+//
+// In a step that is captured into a graph, the numbers that may change from step to step are read from
+// `renewed` (see cuda/capturing.py), in the order in which they are declared behind it; otherwise it is null.
 
 #include "packs.cuh"
+
+// Sets numbers to those of an array, if it is given.
+template <class... Numbers>
+__device__ inline void renew(const Accumulator* renewed, Numbers&... numbers) {
+    if (renewed == nullptr) return;
+    int i = 0;
+    ((numbers = renewed[i++]), ...);
+}
 
 // An array that is not given reads as 0, and nothing is written to it, nor to the gradients.
 template <class Number>
@@ -55,9 +66,11 @@ __device__ void update_elements(Index size, Update update, Numbers*... arrays) {
 }
 
 extern "C" __global__ void sgd_step(
-    Real* parameters, const Real* gradients, Real* velocity, Accumulator learning_rate, Accumulator momentum,
-    Accumulator undamped, bool nesterov, Accumulator weight_decay, bool first_step, Index size
+    Real* parameters, const Real* gradients, Real* velocity, const Accumulator* renewed,
+    Accumulator learning_rate, Accumulator momentum, Accumulator undamped, Accumulator weight_decay,
+    bool nesterov, bool first_step, Index size
 ) {
+    renew(renewed, learning_rate, momentum, undamped, weight_decay);
     const auto update = [=](Real& p, const Real& g, Real& v) {
         Accumulator direction = g + weight_decay * p;
         if (velocity != nullptr) {
@@ -72,10 +85,12 @@ extern "C" __global__ void sgd_step(
 
 // `keep` is what decoupled weight decay leaves of a parameter; `step_size` and `root_scale` correct the bias.
 extern "C" __global__ void adam_step(
-    Real* parameters, const Real* gradients, Real* first_moment, Real* second_moment, Accumulator step_size,
-    Accumulator root_scale, Accumulator beta1, Accumulator rest1, Accumulator beta2, Accumulator rest2,
-    Accumulator epsilon, Accumulator weight_decay, Accumulator keep, Index size
+    Real* parameters, const Real* gradients, Real* first_moment, Real* second_moment,
+    const Accumulator* renewed, Accumulator step_size, Accumulator root_scale, Accumulator beta1,
+    Accumulator rest1, Accumulator beta2, Accumulator rest2, Accumulator epsilon, Accumulator weight_decay,
+    Accumulator keep, Index size
 ) {
+    renew(renewed, step_size, root_scale, beta1, rest1, beta2, rest2, epsilon, weight_decay, keep);
     const auto update = [=](Real& p, const Real& g, Real& m, Real& v) {
         const Accumulator gradient = g + weight_decay * p;
         m = beta1 * m + rest1 * gradient;
@@ -87,9 +102,10 @@ extern "C" __global__ void adam_step(
 
 extern "C" __global__ void rmsprop_step(
     Real* parameters, const Real* gradients, Real* square_average, Real* velocity, Real* gradient_average,
-    Accumulator learning_rate, Accumulator alpha, Accumulator rest, Accumulator epsilon, Accumulator momentum,
-    Accumulator weight_decay, Index size
+    const Accumulator* renewed, Accumulator learning_rate, Accumulator alpha, Accumulator rest,
+    Accumulator epsilon, Accumulator momentum, Accumulator weight_decay, Index size
 ) {
+    renew(renewed, learning_rate, alpha, rest, epsilon, momentum, weight_decay);
     const auto update = [=](Real& p, const Real& g, Real& s, Real& v, Real& a) {
         const Accumulator gradient = g + weight_decay * p;
         s = alpha * s + rest * (gradient * gradient);
@@ -106,9 +122,10 @@ extern "C" __global__ void rmsprop_step(
 }
 
 extern "C" __global__ void adagrad_step(
-    Real* parameters, const Real* gradients, Real* square_sum, Accumulator learning_rate, Accumulator epsilon,
-    Accumulator weight_decay, Index size
+    Real* parameters, const Real* gradients, Real* square_sum, const Accumulator* renewed,
+    Accumulator learning_rate, Accumulator epsilon, Accumulator weight_decay, Index size
 ) {
+    renew(renewed, learning_rate, epsilon, weight_decay);
     const auto update = [=](Real& p, const Real& g, Real& s) {
         const Accumulator gradient = g + weight_decay * p;
         s += gradient * gradient;

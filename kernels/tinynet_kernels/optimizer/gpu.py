@@ -1,6 +1,7 @@
 """Optimiser steps on the GPU: one launch each, limited by memory. See gpu.cu."""
 
 from tinynet_kernels.cuda import Source, blocks_for, contiguous, launch
+from tinynet_kernels.cuda.capturing import step_numbers
 
 _source = Source(__package__, dtypes=("float32", "float64"))
 
@@ -21,7 +22,8 @@ def sgd(
 ):
     arrays = parameters, gradients, velocity if momentum else None
     undamped = 1 - dampening
-    _step("sgd_step", arrays, learning_rate, momentum, undamped, nesterov, weight_decay, first_step)
+    numbers = learning_rate, momentum, undamped, weight_decay
+    _step("sgd_step", arrays, numbers, nesterov, first_step)
 
 
 def adam(
@@ -38,9 +40,7 @@ def adam(
     decoupled,
 ):
     keep = 1 - learning_rate * weight_decay if decoupled else 1.0
-    _step(
-        "adam_step",
-        (parameters, gradients, first_moment, second_moment),
+    numbers = (
         learning_rate / (1 - beta1**step),
         (1 - beta2**step) ** -0.5,
         beta1,
@@ -51,6 +51,7 @@ def adam(
         0.0 if decoupled else weight_decay,
         keep,
     )
+    _step("adam_step", (parameters, gradients, first_moment, second_moment), numbers)
 
 
 def rmsprop(
@@ -66,22 +67,25 @@ def rmsprop(
     weight_decay,
 ):
     arrays = parameters, gradients, square_average, velocity if momentum else None, gradient_average
-    _step("rmsprop_step", arrays, learning_rate, alpha, 1 - alpha, epsilon, momentum, weight_decay)
+    _step("rmsprop_step", arrays, (learning_rate, alpha, 1 - alpha, epsilon, momentum, weight_decay))
 
 
 def adagrad(parameters, gradients, square_sum, learning_rate, epsilon, weight_decay):
     arrays = parameters, gradients, square_sum
-    _step("adagrad_step", arrays, learning_rate, epsilon, weight_decay)
+    _step("adagrad_step", arrays, (learning_rate, epsilon, weight_decay))
 
 
-def _step(name, arrays, *numbers):
+def _step(name, arrays, numbers, *choices):
     """Launches a step over arrays, of which some may be None and all but the gradients are changed."""
     first = arrays[0]
     if not first.size:
         return
     worked_on = [*map(contiguous, arrays)]
     grid = blocks_for(first.nbytes, _THREADS * _PACK)
-    launch(_source.function(name, first.dtype), grid, _THREADS, (*worked_on, *numbers, first.size))
+    current = step_numbers(first.dtype, numbers)
+    renewed = None if current is numbers else current
+    arguments = *worked_on, renewed, *numbers, *choices, first.size
+    launch(_source.function(name, first.dtype), grid, _THREADS, arguments)
     for array, copy in zip(arrays, worked_on, strict=True):
         if copy is not array and array is not arrays[1]:
             array[...] = copy

@@ -4,40 +4,7 @@
 // it looks at the elements of its window. Backward it looks at the windows that its element lies in, in the
 // order of the places that it has in them, so that nothing is added up by several threads.
 
-#include "common.cuh"
-
-// The window's geometry on one axis.
-struct Axis {
-    int input, output, window, stride, before, dilation;
-
-    // Where place k of the window of output o lies; it may be outside.
-    __device__ int input_place(int o, int k) const { return o * stride - before + k * dilation; }
-
-    __device__ bool is_inside(int place) const { return 0 <= place && place < input; }
-
-    // The output whose window has place k at this input, or -1.
-    __device__ int output_place(int place, int k) const {
-        const int from_start = place + before - k * dilation;
-        if (from_start < 0 || from_start % stride != 0) return -1;
-        const int o = from_start / stride;
-        return o < output ? o : -1;
-    }
-
-    // Without dilation only one in `stride` places of a window can be at this input: which is the first, and
-    // how far it is to the next.
-    __device__ int first_candidate(int place) const { return dilation == 1 ? (place + before) % stride : 0; }
-    __device__ int candidate_step() const { return dilation == 1 ? stride : 1; }
-
-    // How many places of the window of output o lie inside, without dilation.
-    __device__ int count_inside(int o) const {
-        const int start = o * stride - before;
-        return max(0, min(start + window, input) - max(start, 0));
-    }
-};
-
-struct Volume {
-    Axis d, h, w;
-};
+#include "windows.cuh"
 
 // An element of an array (N, d, h, w, channels).
 struct Place {
@@ -68,39 +35,19 @@ __device__ inline Index input_index(const Volume& v, const Place& o, int d, int 
 
 // visit(k, i) for the elements i of the window of output o that lie inside, at its places k.
 template <class Visit>
-__device__ void visit_window(const Volume& v, const Place& o, Index channels, Visit visit) {
-    for (int a = 0; a < v.d.window; ++a) {
-        const int d = v.d.input_place(o.d, a);
-        if (!v.d.is_inside(d)) continue;
-        for (int b = 0; b < v.h.window; ++b) {
-            const int h = v.h.input_place(o.h, b);
-            if (!v.h.is_inside(h)) continue;
-            for (int c = 0; c < v.w.window; ++c) {
-                const int w = v.w.input_place(o.w, c);
-                if (!v.w.is_inside(w)) continue;
-                visit((a * v.h.window + b) * v.w.window + c, input_index(v, o, d, h, w, channels));
-            }
-        }
-    }
+__device__ void visit_seen(const Volume& v, const Place& o, Index channels, Visit visit) {
+    visit_window(v, o.d, o.h, o.w, [&](int k, int d, int h, int w) {
+        visit(k, input_index(v, o, d, h, w, channels));
+    });
 }
 
 // visit(k, o, d, h, w) for the elements o, at (d, h, w) of the output, of which this input is place k.
 template <class Visit>
-__device__ void visit_outputs(const Volume& v, const Place& i, Index channels, Visit visit) {
-    for (int a = v.d.first_candidate(i.d); a < v.d.window; a += v.d.candidate_step()) {
-        const int d = v.d.output_place(i.d, a);
-        if (d < 0) continue;
-        for (int b = v.h.first_candidate(i.h); b < v.h.window; b += v.h.candidate_step()) {
-            const int h = v.h.output_place(i.h, b);
-            if (h < 0) continue;
-            for (int c = v.w.first_candidate(i.w); c < v.w.window; c += v.w.candidate_step()) {
-                const int w = v.w.output_place(i.w, c);
-                if (w < 0) continue;
-                const Index row = ((i.n * v.d.output + d) * v.h.output + h) * v.w.output + w;
-                visit((a * v.h.window + b) * v.w.window + c, row * channels + i.channel, d, h, w);
-            }
-        }
-    }
+__device__ void visit_seeing(const Volume& v, const Place& i, Index channels, Visit visit) {
+    visit_outputs(v, i.d, i.h, i.w, [&](int k, int d, int h, int w) {
+        const Index row = ((i.n * v.d.output + d) * v.h.output + h) * v.w.output + w;
+        visit(k, row * channels + i.channel, d, h, w);
+    });
 }
 
 // By what the sum of a window is divided.
@@ -117,19 +64,19 @@ __device__ inline int winner_of(const unsigned char* bytes, const int* words, In
 
 extern "C" __global__ void max_forward(
     const Real* x, Real* y, unsigned char* bytes, int* words, Index size, Index channels,
-    int input_d, int output_d, int window_d, int stride_d, int before_d, int dilation_d,
-    int input_h, int output_h, int window_h, int stride_h, int before_h, int dilation_h,
-    int input_w, int output_w, int window_w, int stride_w, int before_w, int dilation_w
+    int input_d, int window_d, int stride_d, int before_d, int dilation_d, int output_d,
+    int input_h, int window_h, int stride_h, int before_h, int dilation_h, int output_h,
+    int input_w, int window_w, int stride_w, int before_w, int dilation_w, int output_w
 ) {
     const Volume v = {
-        {input_d, output_d, window_d, stride_d, before_d, dilation_d},
-        {input_h, output_h, window_h, stride_h, before_h, dilation_h},
-        {input_w, output_w, window_w, stride_w, before_w, dilation_w}
+        {input_d, window_d, stride_d, before_d, dilation_d, output_d},
+        {input_h, window_h, stride_h, before_h, dilation_h, output_h},
+        {input_w, window_w, stride_w, before_w, dilation_w, output_w}
     };
     for (Index o = first_index(); o < size; o += index_step()) {
         Accumulator best = -infinite();
         int winner = -1;
-        visit_window(v, output_place(v, o, channels), channels, [&](int k, Index i) {
+        visit_seen(v, output_place(v, o, channels), channels, [&](int k, Index i) {
             const Accumulator value = x[i];
             const bool is_first_nan = value != value && best == best;
             if (winner < 0 || value > best || is_first_nan) best = value, winner = k;
@@ -145,18 +92,18 @@ extern "C" __global__ void max_forward(
 
 extern "C" __global__ void max_backward(
     const Real* gy, const unsigned char* bytes, const int* words, Real* gx, Index size, Index channels,
-    int input_d, int output_d, int window_d, int stride_d, int before_d, int dilation_d,
-    int input_h, int output_h, int window_h, int stride_h, int before_h, int dilation_h,
-    int input_w, int output_w, int window_w, int stride_w, int before_w, int dilation_w
+    int input_d, int window_d, int stride_d, int before_d, int dilation_d, int output_d,
+    int input_h, int window_h, int stride_h, int before_h, int dilation_h, int output_h,
+    int input_w, int window_w, int stride_w, int before_w, int dilation_w, int output_w
 ) {
     const Volume v = {
-        {input_d, output_d, window_d, stride_d, before_d, dilation_d},
-        {input_h, output_h, window_h, stride_h, before_h, dilation_h},
-        {input_w, output_w, window_w, stride_w, before_w, dilation_w}
+        {input_d, window_d, stride_d, before_d, dilation_d, output_d},
+        {input_h, window_h, stride_h, before_h, dilation_h, output_h},
+        {input_w, window_w, stride_w, before_w, dilation_w, output_w}
     };
     for (Index i = first_index(); i < size; i += index_step()) {
         Accumulator total = 0;
-        visit_outputs(v, input_place(v, i, channels), channels, [&](int k, Index o, int, int, int) {
+        visit_seeing(v, input_place(v, i, channels), channels, [&](int k, Index o, int, int, int) {
             if (winner_of(bytes, words, o) == k) total += Accumulator(gy[o]);
         });
         gx[i] = total;
@@ -165,14 +112,14 @@ extern "C" __global__ void max_backward(
 
 extern "C" __global__ void max_gather(
     const Real* values, const unsigned char* bytes, const int* words, Real* y, Index size, Index channels,
-    int input_d, int output_d, int window_d, int stride_d, int before_d, int dilation_d,
-    int input_h, int output_h, int window_h, int stride_h, int before_h, int dilation_h,
-    int input_w, int output_w, int window_w, int stride_w, int before_w, int dilation_w
+    int input_d, int window_d, int stride_d, int before_d, int dilation_d, int output_d,
+    int input_h, int window_h, int stride_h, int before_h, int dilation_h, int output_h,
+    int input_w, int window_w, int stride_w, int before_w, int dilation_w, int output_w
 ) {
     const Volume v = {
-        {input_d, output_d, window_d, stride_d, before_d, dilation_d},
-        {input_h, output_h, window_h, stride_h, before_h, dilation_h},
-        {input_w, output_w, window_w, stride_w, before_w, dilation_w}
+        {input_d, window_d, stride_d, before_d, dilation_d, output_d},
+        {input_h, window_h, stride_h, before_h, dilation_h, output_h},
+        {input_w, window_w, stride_w, before_w, dilation_w, output_w}
     };
     for (Index o = first_index(); o < size; o += index_step()) {
         const Place place = output_place(v, o, channels);
@@ -192,37 +139,37 @@ extern "C" __global__ void max_gather(
 
 extern "C" __global__ void average_forward(
     const Real* x, Real* y, bool counts_padding, Index size, Index channels,
-    int input_d, int output_d, int window_d, int stride_d, int before_d, int dilation_d,
-    int input_h, int output_h, int window_h, int stride_h, int before_h, int dilation_h,
-    int input_w, int output_w, int window_w, int stride_w, int before_w, int dilation_w
+    int input_d, int window_d, int stride_d, int before_d, int dilation_d, int output_d,
+    int input_h, int window_h, int stride_h, int before_h, int dilation_h, int output_h,
+    int input_w, int window_w, int stride_w, int before_w, int dilation_w, int output_w
 ) {
     const Volume v = {
-        {input_d, output_d, window_d, stride_d, before_d, dilation_d},
-        {input_h, output_h, window_h, stride_h, before_h, dilation_h},
-        {input_w, output_w, window_w, stride_w, before_w, dilation_w}
+        {input_d, window_d, stride_d, before_d, dilation_d, output_d},
+        {input_h, window_h, stride_h, before_h, dilation_h, output_h},
+        {input_w, window_w, stride_w, before_w, dilation_w, output_w}
     };
     for (Index o = first_index(); o < size; o += index_step()) {
         const Place place = output_place(v, o, channels);
         Accumulator total = 0;
-        visit_window(v, place, channels, [&](int, Index i) { total += Accumulator(x[i]); });
+        visit_seen(v, place, channels, [&](int, Index i) { total += Accumulator(x[i]); });
         y[o] = total / divisor(v, place.d, place.h, place.w, counts_padding);
     }
 }
 
 extern "C" __global__ void average_backward(
     const Real* gy, Real* gx, bool counts_padding, Index size, Index channels,
-    int input_d, int output_d, int window_d, int stride_d, int before_d, int dilation_d,
-    int input_h, int output_h, int window_h, int stride_h, int before_h, int dilation_h,
-    int input_w, int output_w, int window_w, int stride_w, int before_w, int dilation_w
+    int input_d, int window_d, int stride_d, int before_d, int dilation_d, int output_d,
+    int input_h, int window_h, int stride_h, int before_h, int dilation_h, int output_h,
+    int input_w, int window_w, int stride_w, int before_w, int dilation_w, int output_w
 ) {
     const Volume v = {
-        {input_d, output_d, window_d, stride_d, before_d, dilation_d},
-        {input_h, output_h, window_h, stride_h, before_h, dilation_h},
-        {input_w, output_w, window_w, stride_w, before_w, dilation_w}
+        {input_d, window_d, stride_d, before_d, dilation_d, output_d},
+        {input_h, window_h, stride_h, before_h, dilation_h, output_h},
+        {input_w, window_w, stride_w, before_w, dilation_w, output_w}
     };
     for (Index i = first_index(); i < size; i += index_step()) {
         Accumulator total = 0;
-        visit_outputs(v, input_place(v, i, channels), channels, [&](int, Index o, int d, int h, int w) {
+        visit_seeing(v, input_place(v, i, channels), channels, [&](int, Index o, int d, int h, int w) {
             total += Accumulator(gy[o]) / divisor(v, d, h, w, counts_padding);
         });
         gx[i] = total;

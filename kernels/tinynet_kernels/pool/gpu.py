@@ -55,17 +55,7 @@ def _bytes_and_words(indices):
 def _launch(name, result, geometry, *arguments):
     if not result.size:
         return
-    volume = Volume(*geometry)
-    axes = zip(
-        volume.input,
-        volume.output,
-        volume.kernel,
-        volume.stride,
-        volume.before,
-        volume.dilation,
-        strict=True,
-    )
-    numbers = [number for axis in axes for number in axis]
+    numbers = [number for axis in Volume(*geometry).axes for number in axis]
     function = _source.function(name, result.dtype)
     grid = blocks_for(result.size, _THREADS)
     launch(function, grid, _THREADS, (*arguments, result.size, result.shape[-1], *numbers))

@@ -32,7 +32,7 @@ __all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "rnn_
 
 ACTIVATIONS = ("tanh", "relu")
 
-_family = Family(__name__, gpu=FLOATS)
+_family = Family(__name__, gpu=FLOATS, widens=True)
 
 
 def rnn_forward(p, weight, h, lengths=None, activation="tanh"):

@@ -4,8 +4,8 @@ Every step is launched for all sequences, since how many of them are long enough
 for the GPU. float16 is computed with as float32.
 """
 
+from tinynet_kernels import matmul
 from tinynet_kernels.cuda import Source, blocks_for, contiguous, empty, launch, zeros
-from tinynet_kernels.dispatch import array_module
 
 _source = Source(__package__)
 
@@ -91,7 +91,6 @@ class _Layer:
         self.hidden = h.shape[2]
         self.dtype = h.dtype
         self.accumulator = "float32" if h.dtype == "float16" else h.dtype
-        self.xp = array_module(h)
         self.weight = weight.astype(self.accumulator, copy=False)
         self.lengths = contiguous(lengths)
 
@@ -108,7 +107,7 @@ class _Layer:
         state = self.accumulators(h)
         product = empty((*h.shape[:2], self.weight.shape[2]), self.accumulator)
         for number in range(self.steps):
-            self.xp.matmul(state, self.weight, out=product)
+            matmul.product(state, self.weight, out=product)
             step(number, product, state)
         return state.astype(self.dtype, copy=False)
 
@@ -120,7 +119,7 @@ class _Layer:
         turned = contiguous(self.weight.swapaxes(1, 2))
         for number in reversed(range(self.steps)):
             step(number, carried, product, gz)
-            self.xp.matmul(gz, turned, out=product)
+            matmul.product(gz, turned, out=product)
         result = empty(gh.shape, self.dtype)
         if result.size and self.steps:
             arguments = carried, product, result, self.lengths, self.sequences, self.directions, self.hidden
@@ -142,7 +141,7 @@ class _Layer:
         launch(function, blocks_for(before.size, _THREADS), _THREADS, arguments)
         gradients = gproduct.reshape(rows, *gproduct.shape[2:]).swapaxes(0, 1)
         gradients = gradients.astype(self.accumulator, copy=False)
-        return (before.swapaxes(1, 2) @ gradients).astype(self.dtype, copy=False)
+        return matmul.product(before, gradients, transpose_a=True).astype(self.dtype, copy=False)
 
     def launch(self, name, arrays, step):
         """Launches one of the kernels that make a step."""

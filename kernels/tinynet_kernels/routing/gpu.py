@@ -9,12 +9,13 @@ from tinynet_kernels.routing import reference
 _SIZES = 16, 32  # for which the kernels are compiled: upper capsules have this many numbers at most
 
 _source = Source(__package__, variants=tuple({"SIZE": size} for size in _SIZES))
+_squashing = Source(__package__, "squashing.cu")
 
 _THREADS = 256
 _WARPS = _THREADS // 32
 _SAMPLES = 32  # of a block that casts votes
-_MOST_UPPER = 16  # as in gpu.cu
-_ROWS = 8  # as in gpu.cu
+_MOST_UPPER = 16  # as in votes.cuh
+_ROWS = 8  # as in votes.cuh
 _BLOCKS = 512  # at most that cast votes, unless there are more samples: several for each processor
 
 
@@ -29,7 +30,7 @@ def squash_backward(gy, x):
 def _by_rows(name, *arrays):
     result = empty(arrays[0].shape, arrays[0].dtype)
     if result.size:
-        function = _source.function(name, result.dtype, SIZE=_SIZES[0])
+        function = _squashing.function(name, result.dtype)
         grid = blocks_for(len(result), _WARPS)
         launch(function, grid, _THREADS, (*map(contiguous, arrays), result, *result.shape))
     return result

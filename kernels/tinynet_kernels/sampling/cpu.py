@@ -1,15 +1,16 @@
-"""Bilinear interpolation on the CPU, in one thread.
+"""Interpolation on the CPU.
 
-Images come by the thousand, and whoever samples them does so in several threads already, an image in each.
-The interpreter is not held meanwhile.
+Bilinear interpolation runs in one thread: images come by the thousand, and whoever samples them does so in
+several threads already, an image in each. The interpreter is not held meanwhile.
 """
 
 import numpy as np
 
 from tinynet_kernels.compile import inner, kernel
 from tinynet_kernels.memory import empty
+from tinynet_kernels.sampling.resizing import resize, resize_backward
 
-__all__ = ["bilinear"]
+__all__ = ["bilinear", "resize", "resize_backward"]
 
 _CONSTANT, _EDGE, _REFLECT = range(3)
 _NUMBERS = {"constant": _CONSTANT, "edge": _EDGE, "reflect": _REFLECT}

@@ -1,8 +1,9 @@
-"""Bilinear interpolation with whole arrays: four neighbours of every place, and their weights."""
+"""Interpolation with whole arrays: the neighbours of every place, and their weights."""
 
 from tinynet_kernels.dispatch import array_module
+from tinynet_kernels.sampling.scales import table
 
-__all__ = ["bilinear"]
+__all__ = ["bilinear", "resize", "resize_backward"]
 
 
 def bilinear(x, rows, columns, border, fill):
@@ -32,3 +33,26 @@ def place(xp, position, length, border):
     period = 2 * (length - 1)
     folded = xp.mod(position, period)
     return xp.minimum(folded, period - folded)
+
+
+def resize(x, scale):
+    xp = array_module(x)
+    lower, upper, share = neighbours(xp, scale, x.dtype)
+    below = x[:, lower]
+    return xp.where(share == 0, below, (1 - share) * below + share * x[:, upper])
+
+
+def resize_backward(gy, scale):
+    xp = array_module(gy)
+    lower, upper, share = neighbours(xp, scale, gy.dtype)
+    gx = xp.zeros((gy.shape[0], scale.old, gy.shape[2]), gy.dtype)
+    xp.add.at(gx, (slice(None), lower), (1 - share) * gy)
+    xp.add.at(gx, (slice(None), upper), xp.where(share == 0, 0, share * gy).astype(gy.dtype))
+    return gx
+
+
+def neighbours(xp, scale, dtype):
+    """For each new element those below and above its place (new,), and its share of the way (new, 1)."""
+    lower, share = table(scale)
+    upper = (lower + 1).clip(max=scale.old - 1)
+    return xp.asarray(lower), xp.asarray(upper), xp.asarray(share.astype(dtype))[:, None]

@@ -13,7 +13,7 @@ from tinynet import nn, optim
 from tinynet.errors import MissingExtraError
 from tinynet.inspection.figures import new_figure, save_figure
 from tinynet.recipes import data as data_sets
-from tinynet.recipes.arithmetic.descent import descend
+from tinynet.recipes.arithmetic.descent import descend, on_device
 from tinynet.recipes.arithmetic.tables import markdown_table, write_markdown
 from tinynet.recipes.base import Figure, Settings, Study
 
@@ -141,7 +141,8 @@ def train(model, task, split, settings, generator):
 
     def draw_loss(_step):
         indices = draw_sequences(split, settings["batch_size"], TRAINED_LENGTH, generator)
-        return F.mse_loss(model(split.images[indices]), task.answer(split.labels[indices]))
+        images, answers = on_device(split.images[indices]), on_device(task.answer(split.labels[indices]))
+        return F.mse_loss(model(images), answers)
 
     descend(optim.Adam(groups, lr=rate), settings["epochs"] * STEPS_PER_EPOCH, draw_loss)
 
@@ -154,11 +155,11 @@ def measure(model, task, split, generator):
     """
     errors, guesses = {}, {}
     with tn.no_grad():
-        read = model.read(split.images).numpy()
+        read = model.read(on_device(split.images)).numpy()
         for length, count in TEST_LENGTHS.items():
             indices = draw_sequences(split, count, length, generator)
             expected = task.answer(split.labels[indices])
-            answers = model.head(tn.tensor(read[indices])).numpy()
+            answers = model.head(on_device(read[indices])).numpy()
             errors[length] = float(np.abs(answers - expected).mean())
             guesses[length] = float(np.abs(expected.mean(axis=0) - expected).mean())
     return errors, guesses

@@ -1,8 +1,14 @@
-"""The loop that all these trainings have in common."""
+"""The loop that all these trainings have in common, and how arrays get to where the networks are."""
 
+import tinynet as tn
 from tinynet import optim
 
-__all__ = ["descend"]
+__all__ = ["descend", "on_device"]
+
+
+def on_device(array):
+    """An array of NumPy as a tensor on the default device, on which the networks are made."""
+    return tn.as_tensor(array, device=tn.default_device())
 
 
 def descend(optimizer, steps, draw_loss, largest_norm=None):

@@ -13,6 +13,7 @@ from tinynet import functional as F
 from tinynet import nn, optim
 from tinynet.errors import MissingExtraError
 from tinynet.inspection.figures import new_figure, save_figure
+from tinynet.recipes.arithmetic.descent import on_device
 from tinynet.recipes.arithmetic.stacked import StackedLinear, StackedNAC, sum_of_models
 from tinynet.recipes.arithmetic.tables import markdown_table, write_markdown
 from tinynet.recipes.base import Figure, Settings, Study
@@ -118,7 +119,7 @@ def train(model, models, settings, generator):
 def errors_at(model, points):
     """The absolute error at each of the points (P,), the mean over the networks: (P,)."""
     with tn.no_grad():
-        outputs = model(points.astype(np.float32)[np.newaxis, :, np.newaxis]).numpy()
+        outputs = model(on_device(points.astype(np.float32)[np.newaxis, :, np.newaxis])).numpy()
     return np.abs(outputs[..., 0] - points).mean(axis=0)
 
 

@@ -12,7 +12,7 @@ from tinynet import functional as F
 from tinynet import nn, optim
 from tinynet.errors import MissingExtraError
 from tinynet.inspection.figures import new_figure, save_figure
-from tinynet.recipes.arithmetic.descent import descend
+from tinynet.recipes.arithmetic.descent import descend, on_device
 from tinynet.recipes.arithmetic.stacked import StackedLinear, StackedNAC, StackedNALU, sum_of_models
 from tinynet.recipes.arithmetic.tables import markdown_table, write_markdown
 from tinynet.recipes.arithmetic.tasks import NUMBERS, OPERATIONS, SECTIONS
@@ -75,10 +75,10 @@ def train(model, task, sections, settings, generator):
     rate, steps = settings["learning_rate"], settings["epochs"] * STEPS_PER_EPOCH
     _, results = task.draw(sections, TEST_SAMPLES, task.inside, generator)
     # Products are hundreds of times larger than quotients; every operation shall count the same.
-    scale = 1 / np.sqrt(np.square(results).mean(axis=(2, 3), keepdims=True))
+    scale = on_device(1 / np.sqrt(np.square(results).mean(axis=(2, 3), keepdims=True)))
 
     def draw_loss(_step):
-        x, results = task.draw(sections, settings["batch_size"], task.inside, generator)
+        x, results = map(on_device, task.draw(sections, settings["batch_size"], task.inside, generator))
         return sum_of_models(F.square((model(x) - results) * scale))
 
     # A NALU may overflow and is then lost; it is counted as such, and the others don't notice.
@@ -89,7 +89,7 @@ def train(model, task, sections, settings, generator):
 def measure(model, x, results):
     """The mean squared error of each network: (operations, seeds), float64; inf where it overflows."""
     with tn.no_grad(), np.errstate(over="ignore", invalid="ignore"):
-        difference = model(x).numpy().astype(np.float64) - results
+        difference = model(on_device(x)).numpy().astype(np.float64) - results
     return np.nan_to_num(np.square(difference).mean(axis=(2, 3)), nan=np.inf)
 
 

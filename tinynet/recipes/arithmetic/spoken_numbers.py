@@ -12,7 +12,7 @@ from tinynet import functional as F
 from tinynet import nn, optim
 from tinynet.errors import MissingExtraError
 from tinynet.inspection.figures import new_figure, save_figure
-from tinynet.recipes.arithmetic.descent import descend
+from tinynet.recipes.arithmetic.descent import descend, on_device
 from tinynet.recipes.arithmetic.spelling import VOCABULARY, spell
 from tinynet.recipes.arithmetic.tables import markdown_table, write_markdown
 from tinynet.recipes.base import Figure, Settings, Study
@@ -103,7 +103,8 @@ def train(model, numbers, settings, generator):
 
     def draw_loss(_step):
         chosen = generator.choice(len(numbers), size, replace=False)
-        return F.l1_loss(model(words[chosen], lengths[chosen]), values[chosen])
+        inputs = on_device(words[chosen]), on_device(lengths[chosen])
+        return F.l1_loss(model(*inputs), on_device(values[chosen]))
 
     descend(optimizer, settings["epochs"] * STEPS_PER_EPOCH, draw_loss, LARGEST_NORM)
 
@@ -111,7 +112,7 @@ def train(model, numbers, settings, generator):
 def answers(model, numbers):
     """What the model reads in the words of these numbers: an array (N,)."""
     with tn.no_grad():
-        return model(*encode(numbers)).numpy()
+        return model(*map(on_device, encode(numbers))).numpy()
 
 
 def _conduct(work):

@@ -14,7 +14,7 @@ from tinynet import functional as F
 from tinynet import nn, optim
 from tinynet.errors import MissingExtraError
 from tinynet.inspection.figures import new_figure, save_figure
-from tinynet.recipes.arithmetic.descent import descend
+from tinynet.recipes.arithmetic.descent import descend, on_device
 from tinynet.recipes.arithmetic.grid import MOVES, SIZE, GridWorld
 from tinynet.recipes.arithmetic.tables import markdown_table, write_markdown
 from tinynet.recipes.base import Figure, Settings, Study
@@ -45,7 +45,7 @@ class MemoryClock(nn.Module):
     def forward(self, times, steps):
         x = np.zeros((len(times), steps, 1), np.float32)
         x[:, 0, 0] = times / TRAINED_TIMES[1]
-        return self.lstm(x)[0]
+        return self.lstm(on_device(x))[0]
 
 
 class CalculatingClock(nn.Module):
@@ -60,7 +60,7 @@ class CalculatingClock(nn.Module):
 
     def forward(self, times, steps):
         both = np.broadcast_arrays(times[:, np.newaxis], np.arange(steps))
-        return self.layer(np.stack(both, axis=-1).astype(np.float32))
+        return self.layer(on_device(np.stack(both, axis=-1).astype(np.float32)))
 
 
 CLOCKS = {
@@ -85,7 +85,7 @@ class Agent(nn.Module):
 
     def forward(self, ways, clock):
         """Ways (...) and readings of the clock (..., size) → logits of `MOVES` (..., 5) and values (...)."""
-        outputs = self.outputs(F.relu(self.way(ways) + self.time(clock)))
+        outputs = self.outputs(F.relu(self.way(on_device(ways)) + self.time(clock)))
         return outputs[..., :-1], outputs[..., -1]
 
     def optimizer(self, rate):
@@ -153,17 +153,18 @@ def policy_loss(agent, episodes, entropy):
     """
     logits, values = agent(episodes.ways, agent.clock(episodes.times, episodes.ways.shape[1]))
     log_probabilities = F.log_softmax(logits)
-    chosen = F.gather(log_probabilities, episodes.actions[..., np.newaxis], -1)[..., 0]
-    running = episodes.running.astype(np.float32)
-    rewards = np.broadcast_to(episodes.rewards[:, np.newaxis], running.shape)
-    advantages = (rewards - values.numpy()) * running
+    chosen = F.gather(log_probabilities, on_device(episodes.actions[..., np.newaxis]), -1)[..., 0]
+    steps = float(episodes.running.sum())
+    running = on_device(episodes.running.astype(np.float32))
+    rewards = on_device(np.broadcast_to(episodes.rewards[:, np.newaxis], running.shape))
+    advantages = (rewards - values.detach()) * running
     entropies = -(F.exp(log_probabilities) * log_probabilities).sum(axis=-1)
     total = (
         SHARE_OF_VALUE_LOSS * F.square(values - rewards) * running
         - chosen * advantages
         - entropy * entropies * running
     )
-    return total.sum() / float(running.sum())
+    return total.sum() / steps
 
 
 def train(agent, settings, generator):

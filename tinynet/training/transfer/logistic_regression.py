@@ -71,13 +71,14 @@ class LogisticRegression:
         if self.scaling == "together":
             variance = np.full_like(variance, variance.mean())
         deviation = np.sqrt(np.where(variance > 0, variance, 1))
-        layer = nn.Linear(features.shape[1], num_classes, generator=Generator(0)).to("float64")
+        # On the CPU, where the features and the steps of the minimisation are.
+        layer = nn.Linear(features.shape[1], num_classes, generator=Generator(0)).to("float64").to("cpu")
         objective = _Objective(layer, (features - mean) / deviation, labels, self.penalty)
         minimum = minimize(objective, np.zeros(objective.size), self.steps, self.tolerance)
         self.loss, self.converged = minimum.value, minimum.converged
         weight, bias = objective.split(minimum.point)
-        layer.weight.data[...] = weight / deviation[:, np.newaxis]
-        layer.bias.data[...] = bias - mean @ layer.weight.data
+        weight = weight / deviation[:, np.newaxis]
+        layer.load_state_dict({"weight": weight, "bias": bias - mean @ weight})
         self.network = layer
         return self
 
