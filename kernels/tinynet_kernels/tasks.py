@@ -8,8 +8,8 @@ here calls it through its address.
 A task is declared with `inner` and has the arguments ``(zero, arguments, index)``: a number of the element
 type, which is there for its type; an int64 array with all that the tasks of one call have in common, sizes,
 strides and addresses; and the number of the task. A task that is compiled for several sizes of a tile has
-the arguments ``(zero, tile, arguments, index)``, where `tile` is a tuple of so many zeros: only its length
-counts, which is part of its type.
+the arguments ``(zero, sizes, arguments, index)``, where `sizes` is a tuple of tuples of so many zeros each:
+only their lengths count, which are part of the type.
 """
 
 from functools import cache
@@ -26,22 +26,22 @@ _ARGUMENTS = types.Array(types.int64, 1, "C")
 _NUMBA_TYPES = {np.dtype(np.float32): types.float32, np.dtype(np.float64): types.float64}
 
 
-def run(task, dtype, count, arguments, tile=None):
+def run(task, dtype, count, arguments, sizes=None):
     """Calls ``task(zero, arguments, index)`` for every index below `count`, in parallel.
 
-    With a number as `tile` it is ``task(zero, tile, arguments, index)``. Whoever calls this keeps the arrays
-    alive whose addresses are among the `arguments`.
+    With `sizes`, a tuple of numbers, it is ``task(zero, sizes, arguments, index)``. Whoever calls this keeps
+    the arrays alive whose addresses are among the `arguments`.
     """
     # Even a single task would wake all threads there, which takes longer than most tasks that are alone.
     start = _run_alone if count == 1 else _run
-    start(_address(task, dtype, tile), dtype.type(0), np.array(arguments, np.int64), count)
+    start(_address(task, dtype, sizes), dtype.type(0), np.array(arguments, np.int64), count)
 
 
 @cache
-def _address(task, dtype, tile):
+def _address(task, dtype, sizes):
     # What is omitted takes its value from the type: it is known to the compiler, and no argument any more.
-    tiles = () if tile is None else (types.Omitted((0,) * tile),)
-    signature = _NUMBA_TYPES[dtype], *tiles, _ARGUMENTS, types.int64
+    tuples = () if sizes is None else (types.Omitted(tuple((0,) * size for size in sizes)),)
+    signature = _NUMBA_TYPES[dtype], *tuples, _ARGUMENTS, types.int64
     task.compile(signature)
     compiled = task.overloads[signature]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)

@@ -272,7 +272,10 @@ ORDINARY = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "
         ("input_gradient", 16, (5, 3, 16, 6), {}, "direct"),
         ("input_gradient", 64, (3, 3, 64, 64), {"stride": (2, 2)}, "folded"),
         ("input_gradient", 64, (1, 1, 64, 128), {"stride": (2, 2), "padding": ((0, 0), (0, 0))}, "folded"),
-        ("input_gradient", 64, (5, 5, 64, 64), {}, "folded"),
+        ("input_gradient", 64, (6, 6, 64, 64), {}, "folded"),
+        ("input_gradient", 64, (5, 5, 64, 64), {}, "winograd F(2, 5)"),
+        ("forward", 64, (4, 4, 64, 64), {}, "winograd F(3, 4)"),
+        ("forward", 128, (9, 9, 128, 128), {"stride": (2, 2)}, "winograd F(2, 5)"),
         ("weight_gradient", 3, (7, 7, 3, 64), {"stride": (2, 2)}, "windowed"),
     ],
 )
@@ -285,8 +288,18 @@ def test_the_plan_goes_by_the_shape(operation, channels, weight_shape, changes, 
 
 def test_the_plan_says_how_many_zeros_folding_saves():
     window = {**ORDINARY, "stride": (2, 2), "padding": ((0, 0), (0, 0))}
-    chosen = conv.plan("input_gradient", (16, 20, 20, 256), (9, 9, 256, 256), **window)
-    assert str(chosen) == "folded: direct would multiply 2.78 times as much, the rest by zeros"
+    chosen = conv.plan("input_gradient", (16, 20, 20, 256), (11, 11, 256, 256), **window)
+    assert str(chosen) == "folded: direct would multiply 4 times as much, the rest by zeros"
+
+
+def test_the_plan_of_the_capsule_network_does_with_fewer_multiplications():
+    window = {**ORDINARY, "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+    arguments = (16, 20, 20, 256), (9, 9, 256, 256)
+    for operation in ("forward", "input_gradient", "weight_gradient"):
+        chosen = conv.plan(operation, *arguments, **window)
+        assert (chosen.name, chosen.tile, chosen.taps) == ("winograd F(2, 5)", 2, 5)
+    with pinned("strict"):
+        assert conv.plan("forward", *arguments, **window).name == "direct"
 
 
 def test_strict_plans_do_without_f43():

@@ -13,7 +13,7 @@ __all__ = ["col2im", "forward", "im2col", "input_gradient", "weight_gradient"]
 def forward(x, weight, stride, padding, dilation, groups, bias=None, activation=None):
     method, tile, *_ = plan("forward", x.shape, weight.shape, stride, padding, dilation, groups)
     if method == "winograd":
-        return winograd.forward(x, weight, padding, tile, bias, activation == "relu")
+        return winograd.forward(x, weight, stride, padding, tile, bias, activation == "relu")
     if method == "windowed":
         return windowed.forward(x, weight, stride, padding, dilation, bias, activation)
     if method == "product":
@@ -29,7 +29,7 @@ def input_gradient(gy, weight, input_size, stride, padding, dilation, groups):
     x_shape = (len(gy), *input_size, weight.shape[-2] * groups)
     method, tile, *_ = plan("input_gradient", x_shape, weight.shape, stride, padding, dilation, groups)
     if method == "winograd":
-        return winograd.input_gradient(gy, weight, input_size, padding, tile)
+        return winograd.input_gradient(gy, weight, input_size, stride, padding, tile)
     if method == "windowed":
         return windowed.input_gradient(gy, weight, input_size, stride, padding, dilation)
     if method == "product":
@@ -47,7 +47,7 @@ def weight_gradient(x, gy, kernel_size, stride, padding, dilation, groups, out=N
     weight_shape = (*kernel_size, x.shape[-1] // groups, gy.shape[-1])
     method, tile, *_ = plan("weight_gradient", x.shape, weight_shape, stride, padding, dilation, groups)
     if method == "winograd":
-        return winograd.weight_gradient(x, gy, padding, tile, out)
+        return winograd.weight_gradient(x, gy, kernel_size, stride, padding, tile, out)
     if method == "product":
         x, gy = (np.ascontiguousarray(array).reshape(-1, array.shape[-1]) for array in (x, gy))
         matrix = None if out is None else out.reshape(weight_shape[-2:])

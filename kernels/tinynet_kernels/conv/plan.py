@@ -5,13 +5,14 @@ The methods of the cpu take, all of which compute the same up to rounding (`conv
 * ``depthwise``: one channel at a time, `conv.depthwise`;
 * ``product``: a 1 × 1 window is a plain matrix product, `tinynet_kernels.matmul`;
 * ``pointwise``: the same where the sum is short and the images are large, `conv.pointwise`;
-* ``winograd``: 3 × 3 windows with 1/4 (F(4, 3)) or 4/9 (F(2, 3)) of the multiplications, `conv.winograd`;
+* ``winograd``: windows of 2 to 5 taps, or so many for each step of a stride, with fewer multiplications, 1/4
+  of them at best, `conv.winograd`;
 * ``windowed``: few channels, the windows are read where they are, `conv.windowed`;
 * ``folded``: input gradients where that saves multiplications by zero, or scattered results, `conv.folded`;
 * ``direct``: everything else, unfolded piece by piece in the cache, `conv.direct`.
 
-F(4, 3) rounds about ten times as much as a plain sum of products, still below 2e-5 of the largest result;
-``pinned("strict")`` does without it.
+Winograd's algorithms except F(2, 3) round about ten times as much as a plain sum of products, still below
+2e-5 of the largest result; ``pinned("strict")`` does without them.
 """
 
 from contextlib import contextmanager
@@ -39,8 +40,7 @@ _LARGE_PRODUCT = 4 << 20  # elements; smaller operands or results stay in a thir
 _FOLD_COST = 8  # of adding an element of a product to its place, in place of 1 for a multiply-add
 _UNFOLD_COST = 1.2  # of a multiply-add of `direct`, whose operand has been unfolded
 
-_METHODS = {0: "direct", 2: "F(2, 3)", 4: "F(4, 3)"}
-
+_ACCURATE_PLANES = 16  # of F(2, 3); algorithms with more positions round more
 
 _observed = ContextVar("observed", default=None)
 
@@ -51,13 +51,15 @@ class Plan(NamedTuple):
     Attributes:
         method: ``"depthwise"``, ``"product"``, ``"pointwise"``, ``"winograd"``, ``"windowed"``, ``"folded"``
             or ``"direct"``; on the GPU one of those of `conv.gpu_plan`.
-        tile: 4 for F(4, 3), 2 for F(2, 3), 0 for methods other than winograd.
+        tile, taps: the m and r of Winograd's F(m, r), 0 for other methods. If the window moves by more than
+            one pixel, r is the number of its taps for each step.
         reason: a phrase.
         multiply_adds: of the definition; Winograd needs fewer.
     """
 
     method: str
     tile: int
+    taps: int
     reason: str
     multiply_adds: int
 
@@ -67,7 +69,7 @@ class Plan(NamedTuple):
     @property
     def name(self):
         """The method, with its tile if it has one."""
-        return f"{self.method} F({self.tile}, 3)" if self.tile else self.method
+        return f"{self.method} F({self.tile}, {self.taps})" if self.tile else self.method
 
 
 def plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, take="cpu"):
@@ -117,8 +119,9 @@ def _plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, t
     output = output_size(x_shape[1:-1], weight_shape[:-2], stride, padding, dilation)
     multiply_adds = x_shape[0] * prod(output) * prod(weight_shape)
     choose = _choose if take == "cpu" else gpu_plan.choose
-    choice = choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, mode)
-    return Plan(*choice, multiply_adds)
+    method, tile, reason = choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, mode)
+    taps = -(-weight_shape[0] // stride[0]) if tile else 0
+    return Plan(method, tile, taps, reason, multiply_adds)
 
 
 def _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict):
@@ -133,9 +136,7 @@ def _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups,
         stretch = kernel[-1] * channels
         return "windowed", 0, f"a line of the window sees only {stretch} elements"
     if winograd.serves(kernel, stride, dilation, groups):
-        tiles = (0, 2) if strict else (0, 2, 4)
-        costs = [winograd.estimated_cost(operation, x_shape, weight_shape, padding, t).total for t in tiles]
-        choice = _cheapest(tiles, costs)
+        choice = _cheapest(operation, x_shape, weight_shape, stride, padding, strict)
     else:
         choice = "direct", 0, "no special method serves this window"
     if choice[0] == "direct" and operation == "input_gradient":
@@ -183,8 +184,18 @@ def _folded_or_direct(direct, x_shape, weight_shape, stride, padding, dilation, 
     return "folded", 0, "adding up products costs less than unfolding the outputs"
 
 
-def _cheapest(tiles, costs):
+def _cheapest(operation, x_shape, weight_shape, stride, padding, strict):
     """Direct or Winograd's convolution, whichever is estimated to cost the least."""
-    best = tiles[costs.index(min(costs))]
-    estimates = ", ".join(f"{_METHODS[t]} {cost / 1e9:.3g}" for t, cost in zip(tiles, costs, strict=True))
-    return ("winograd" if best else "direct"), best, f"estimated cost in 10^9 operations: {estimates}"
+    from tinynet_kernels.conv import winograd
+
+    kernel = weight_shape[:-2]
+    tiles = winograd.tiles_for(kernel, stride, *([_ACCURATE_PLANES] if strict else []))
+    costs = {
+        tile: winograd.estimated_cost(operation, x_shape, weight_shape, stride, padding, tile).total
+        for tile in (0, *tiles)
+    }
+    best, taps = min(costs, key=costs.get), winograd.taps_of(kernel, stride)
+    names = [f"F({tile}, {taps})" if tile else "direct" for tile in costs]
+    billions = [f"{name} {cost / 1e9:.3g}" for name, cost in zip(names, costs.values(), strict=True)]
+    reason = f"estimated cost in 10^9 operations: {', '.join(billions)}"
+    return ("winograd" if best else "direct"), best, reason

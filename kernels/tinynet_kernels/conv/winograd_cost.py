@@ -3,18 +3,28 @@
 from math import prod
 from typing import NamedTuple
 
-from tinynet_kernels.conv.winograd_transforms import instructions
+from tinynet_kernels.conv.winograd_transforms import ALGORITHMS, instructions
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
+from tinynet_kernels.windows import output_size
 
-__all__ = ["TAPS", "Cost", "estimated_cost", "is_by_strips", "number_of_planes", "result_size"]
-
-TAPS = 3  # of the window on each axis
+__all__ = [
+    "Cost",
+    "estimated_cost",
+    "is_by_strips",
+    "number_of_planes",
+    "taps_of",
+    "tiles_at_a_time",
+    "tiles_for",
+]
 
 _FEW_TILES = 128  # by strips: their M, 36 × 128 × 128 bytes, stays in the second-level cache
+_MOST_TILES = 160  # of phases, by strips, at a time
 
 # What two cores do while a byte comes from the main memory, and in the 0.1 ms that a start takes.
 _OPERATIONS_PER_BYTE = 8
 _OPERATIONS_PER_START = 20_000_000
+
+_PHASES_COST = 1.2  # measured, of windows that move by more than one pixel: all lies further apart
 
 
 class Cost(NamedTuple):
@@ -36,7 +46,22 @@ class Cost(NamedTuple):
         return self.operations + _OPERATIONS_PER_BYTE * self.bytes + _OPERATIONS_PER_START * self.starts
 
 
-def estimated_cost(operation, x_shape, weight_shape, padding, tile, itemsize=4):
+def taps_of(kernel_size, stride):
+    """The r of F(m × m, r × r) for the phases of a window, or None if it is not the same on both axes."""
+    taps = {-(-size // step) for size, step in zip(kernel_size, stride, strict=True)}
+    return taps.pop() if len(taps) == 1 else None
+
+
+def tiles_for(kernel_size, stride, most_planes=36):
+    """The m for which there is an F(m × m, r × r) for the phases of a window, in ascending order.
+
+    With at most so many positions in a transformed tile.
+    """
+    taps = taps_of(kernel_size, stride)
+    return sorted(m for m, r in ALGORITHMS if r == taps and (m + r - 1) ** 2 <= most_planes)
+
+
+def estimated_cost(operation, x_shape, weight_shape, stride, padding, tile, itemsize=4):
     """The `Cost` of an operation, to compare with that for another `tile`, or with tile 0, the definition.
 
     The products are counted over whole tiles, whose parts beyond the image are in vain. An instruction of
@@ -45,33 +70,61 @@ def estimated_cost(operation, x_shape, weight_shape, padding, tile, itemsize=4):
 
     Args:
         operation: ``"forward"``, ``"input_gradient"`` or ``"weight_gradient"``.
-        x_shape, weight_shape: (N, H, W, C) and (3, 3, C, O), of the forward operation in all cases.
+        x_shape, weight_shape: (N, H, W, C) and (height, width, C, O), of the forward operation in all cases.
     """
-    (images, *input_size, channels), outputs = x_shape, weight_shape[3]
-    output_size = result_size(input_size, padding)
-    inputs, results = prod(input_size) * channels * images, prod(output_size) * outputs * images
-    weights = prod(weight_shape)
+    (images, *input_size, channels), (*window, _, outputs) = x_shape, weight_shape
+    size = output_size(input_size, window, stride, padding, (1, 1))
+    inputs, results = prod(input_size) * channels * images, prod(size) * outputs * images
+    weights, phases = prod(weight_shape), prod(stride)
     if operation == "input_gradient":
-        inputs, results, channels, outputs, output_size = results, inputs, outputs, channels, input_size
+        inputs, results, channels, outputs = results, inputs, outputs, channels
+        size = size if phases > 1 else input_size
     written = weights if operation == "weight_gradient" else results
     # A result passes twice, since its cache lines are read before they are written.
     moved = inputs + results + weights + written
     whole = _in_whole_vectors(channels, itemsize), _in_whole_vectors(outputs, itemsize)
     if not tile:
-        sums = images * prod(output_size) * TAPS**2
+        sums = images * prod(size) * prod(window)
         return Cost(2 * sums * channels * whole[1], moved * itemsize, 1)
-    tiles = images * prod(-(-size // tile) for size in output_size)
-    planes, count = number_of_planes(tile), instructions(tile)
-    products = planes * tiles * channels * whole[1]
+    tiles = images * prod(-(-length // tile) for length in size)
+    planes = number_of_planes(tile, window, stride)
+    products = planes * tiles * phases * channels * whole[1]
+    shape = tiles, planes, phases, channels, whole, tile, taps_of(window, stride)
+    transforms, stored = _transforms(operation, *shape)
+    operations = 2 * (products + transforms)
+    if phases > 1:
+        operations = round(_PHASES_COST * operations)
+    return Cost(operations, (moved + stored) * itemsize, 2)
+
+
+def _transforms(operation, tiles, planes, phases, channels, whole, tile, taps):
+    """The instructions of the transforms, and the numbers between them that pass through the main memory."""
+    count, (inputs, outputs) = instructions(tile, taps), whole
+    if phases > 1:
+        return _transforms_of_phases(operation, tiles, planes, phases, channels, whole, count)
     if operation == "weight_gradient":
-        transforms = tiles * (whole[0] * count.input + whole[1] * count.output_gradient)
-        transforms += channels * whole[1] * count.weight_gradient
-    else:
-        transforms = tiles * (whole[0] * count.input + whole[1] * count.output)
-        transforms += channels * whole[1] * count.weight
-        if not is_by_strips(tiles, outputs):
-            moved += 3 * planes * channels * outputs  # the transformed weight: written, and read once
-    return Cost(2 * (products + transforms), moved * itemsize, 2)
+        of_tiles = tiles * (inputs * count.input + outputs * count.output_gradient)
+        return of_tiles + channels * outputs * count.weight_gradient, 0
+    of_tiles = tiles * (inputs * count.input + outputs * count.output)
+    # Unless it goes by strips, the transformed weight is written, and read once.
+    stored = 0 if is_by_strips(tiles, outputs) else 3 * planes * channels * outputs
+    return of_tiles + channels * outputs * count.weight, stored
+
+
+def _transforms_of_phases(operation, tiles, planes, phases, channels, whole, count):
+    """As `_transforms`. There is too much of it all for the caches: what is written is read from memory."""
+    inputs, outputs = whole
+    weights = phases * channels * outputs
+    if operation == "forward":
+        of_tiles = tiles * (phases * inputs * count.input + outputs * count.output)
+        return of_tiles + weights * count.weight, 3 * planes * (tiles * phases * inputs + weights)
+    if operation == "weight_gradient":
+        of_tiles = tiles * (phases * inputs * count.input + outputs * count.output_gradient)
+        stored = 3 * planes * tiles * (phases * inputs + outputs)
+        return of_tiles + weights * count.weight_gradient, stored
+    of_tiles = tiles * (inputs * count.output_gradient + phases * outputs * count.input_gradient)
+    chunks = -(-tiles // tiles_at_a_time(tiles))
+    return of_tiles + chunks * weights * count.weight, 3 * planes * tiles * inputs
 
 
 def _in_whole_vectors(channels, itemsize):
@@ -83,11 +136,10 @@ def is_by_strips(tiles, outputs):
     return tiles <= min(_FEW_TILES, outputs // 2)
 
 
-def result_size(input_size, padding):
-    return tuple(
-        size + before + after - TAPS + 1 for size, (before, after) in zip(input_size, padding, strict=True)
-    )
+def tiles_at_a_time(tiles):
+    """How many of all tiles of phases are transformed at a time: about as many every time."""
+    return -(-tiles // -(-tiles // _MOST_TILES))
 
 
-def number_of_planes(tile):
-    return (tile + TAPS - 1) ** 2
+def number_of_planes(tile, kernel_size, stride):
+    return (tile + taps_of(kernel_size, stride) - 1) ** 2

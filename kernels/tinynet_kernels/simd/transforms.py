@@ -45,38 +45,40 @@ class Images(NamedTuple):
         return cls(array.ctypes.data, *array.strides[:3], *array.shape[1:3])
 
 
-def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
-    """A function for Numba code that transforms one tile, for every size of tile in `factors_of`.
+def make_transform(factors_of, has_epilogue=False, is_adding=False, vector_bytes=VECTOR_BYTES):
+    """A function for Numba code that transforms one tile, for all sizes in `factors_of`.
 
-    The function ``transform(zero, tile, source, source_offset, target, target_offset, columns)`` sets ::
+    The function ``transform(zero, sizes, source, source_offset, target, target_offset, columns)`` sets ::
 
         target_cell[i, j][c]  to  the sum over k and l of  L[i, k] * L[j, l] * source_cell[k, l][c]
 
-    for c < columns. `source` and `target` are the addresses of tables of addresses (int64), in row-major
+    for c < columns, or with `is_adding` adds it there, cell by cell in row-major order, so that cells may
+    share an address. `source` and `target` are the addresses of tables of addresses (int64), in row-major
     order, one for each cell; to each of them the offset, in bytes, is added. `zero` is a number of the
-    element type, float32 or float64, and `tile` a tuple of integers; the one is there for its type, the
-    other for its length, so that both are known when the code is compiled.
+    element type, float32 or float64, and `sizes` a tuple of tuples of integers; the one is there for its
+    type, the other for their lengths, so that both are known when the code is compiled.
 
     With `has_epilogue` there are two more arguments, ``bias`` and ``floor``: the address of `columns`
     numbers, which are added to every cell, and a number; results below it are replaced by it. NaN stays.
 
     Args:
-        factors_of: for each length of `tile`, the matrices whose product is L, the first to apply
-            first: tuples of rows of numbers.
+        factors_of: for the lengths of the tuples in `sizes`, the matrices whose product is L, the first to
+            apply first: tuples of rows of numbers.
 
     Memory: reads and writes exactly `columns` elements per cell. No alignment is required beyond that of
     single elements.
     """
 
     def emit(context, builder, signature, arguments):
-        zero, tile = signature.args[:2]
+        zero, sizes = signature.args[:2]
         writer = _TransformEmitter(context, builder, zero, vector_bytes)
-        writer.transform(factors_of[tile.count], *arguments[2:])
+        writer.is_adding = is_adding
+        writer.transform(factors_of[_lengths(sizes)], *arguments[2:])
         return context.get_dummy_value()
 
-    def signature_of(zero, tile, *more):
-        is_served = zero in (types.float32, types.float64) and getattr(tile, "count", None) in factors_of
-        return types.void(zero, tile, *[types.int64] * 5, *more) if is_served else None
+    def signature_of(zero, sizes, *more):
+        is_served = zero in (types.float32, types.float64) and _lengths(sizes) in factors_of
+        return types.void(zero, sizes, *[types.int64] * 5, *more) if is_served else None
 
     if has_epilogue:
 
@@ -84,7 +86,7 @@ def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
         def transform(
             typing_context,
             zero,
-            tile,
+            sizes,
             source,
             source_offset,
             target,
@@ -93,21 +95,28 @@ def make_transform(factors_of, has_epilogue=False, vector_bytes=VECTOR_BYTES):
             bias,
             floor,
         ):
-            signature = signature_of(zero, tile, types.int64, zero)
+            signature = signature_of(zero, sizes, types.int64, zero)
             return None if signature is None else (signature, emit)
 
     else:
 
         @intrinsic
-        def transform(typing_context, zero, tile, source, source_offset, target, target_offset, columns):
-            signature = signature_of(zero, tile)
+        def transform(typing_context, zero, sizes, source, source_offset, target, target_offset, columns):
+            signature = signature_of(zero, sizes)
             return None if signature is None else (signature, emit)
 
     return transform
 
 
+def _lengths(sizes):
+    """The lengths of the tuples of a Numba type."""
+    return tuple(getattr(part, "count", None) for part in getattr(sizes, "types", ()))
+
+
 class _TransformEmitter(VectorEmitter):
     """Writes the instructions of a transform."""
+
+    is_adding = False
 
     def transform(
         self, factors, source, source_offset, target, target_offset, columns, bias=None, floor=None
@@ -143,7 +152,10 @@ class _TransformEmitter(VectorEmitter):
             for j, value in enumerate(row):
                 if epilogue:
                     value = self.cut_off(self.builder.fadd(value, bias), epilogue[1])
-                self.store(value, self._cell(target, i * results + j, target_offset), mask=mask)
+                cell = self._cell(target, i * results + j, target_offset)
+                if self.is_adding:
+                    value = self.builder.fadd(self.load(cell, mask=mask), value)
+                self.store(value, cell, mask=mask)
 
     def _apply(self, factors, vectors):
         for factor in factors:
