@@ -211,7 +211,7 @@ def test_the_blocks_of_the_sum_do_not_depend_on_the_tasks(batch, rows, columns, 
     found = blocking(batch, rows, columns, depth, 12, 32, threads)
     assert found.rows % 12 == found.columns % 32 == 0
     assert 12 <= found.rows <= 360
-    assert 32 <= found.columns <= 512
+    assert 32 <= found.columns <= 1024
     assert 1 <= found.depth <= 256
     assert found.depth == blocking(1, 1, 1, depth, 12, 32, 1).depth
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba import njit
 
-from tinynet_kernels.simd.packing import copy_rows, copy_transposed, transpose_block
+from tinynet_kernels.simd.packing import copy_rows, copy_to_strips, copy_transposed, transpose_block
 from tinynet_kernels.simd.rows import multiply_band
 from tinynet_kernels.simd.subroutine import subroutine
 from tinynet_kernels.simd.tile import make_tile
@@ -114,10 +114,13 @@ def test_the_outer_sum_of_a_tile_is_a_convolution(dtype):
 
 
 @njit
-def band(zero, addresses, strides, rows, depth, columns, accumulate):
+def band(zero, addresses, strides, rows, depth, columns, accumulate, start, start_row):
     a, b, c = addresses
     a_row, a_step, b_step, c_row = strides
-    multiply_band(zero, a, a_row, a_step, b, b_step, depth, 1, 0, c, c_row, rows, columns, accumulate)
+    multiply_band(
+        *(zero, a, a_row, a_step, b, b_step, depth, 1, 0, c, c_row, rows, columns, accumulate),
+        *(start, start_row),
+    )
 
 
 @few
@@ -126,11 +129,11 @@ def band(zero, addresses, strides, rows, depth, columns, accumulate):
     depth=st.integers(1, 20),
     part=st.floats(0, 1),
     layout=st.sampled_from(["rows", "transposed", "strided"]),
-    accumulate=st.integers(0, 1),
+    added=st.sampled_from(["nothing", "the result", "a row"]),
     dtype=st.sampled_from(DTYPES),
     seed=st.integers(0, 1000),
 )
-def test_a_band_of_any_size(rows, depth, part, layout, accumulate, dtype, seed):
+def test_a_band_of_any_size(rows, depth, part, layout, added, dtype, seed):
     random = np.random.default_rng(seed)
     width = WIDTH_BYTES // np.dtype(dtype).itemsize
     columns = max(1, round(part * width))
@@ -138,9 +141,12 @@ def test_a_band_of_any_size(rows, depth, part, layout, accumulate, dtype, seed):
     b = numbers(depth, columns, dtype, random)
     buffer, c = guarded(rows, columns, dtype, MAGIC)
     c[...] = before = random.standard_normal(c.shape)
+    row = random.standard_normal(columns).astype(dtype)
+    start = (row.ctypes.data, 0) if added == "a row" else (c.ctypes.data, c.strides[0])
     addresses = a.ctypes.data, b.ctypes.data, c.ctypes.data
-    band(dtype(0), addresses, (*a.strides, b.strides[0], c.strides[0]), rows, depth, columns, accumulate)
-    expected = a.astype(np.float64) @ b + (before if accumulate else 0)
+    strides = *a.strides, b.strides[0], c.strides[0]
+    band(dtype(0), addresses, strides, rows, depth, columns, int(added != "nothing"), *start)
+    expected = a.astype(np.float64) @ b + {"nothing": 0, "the result": before, "a row": row}[added]
     np.testing.assert_allclose(c, expected, rtol=0, atol=TOLERANCE[dtype] * np.abs(expected).max())
     c[...] = MAGIC
     np.testing.assert_array_equal(buffer, MAGIC)
@@ -172,6 +178,27 @@ def test_packing_copies_exactly_the_block(rows, columns, is_transposing, dtype):
     np.testing.assert_array_equal(target, expected)
     target[...] = MAGIC
     np.testing.assert_array_equal(buffer, MAGIC)
+
+
+@njit
+def cut(zero, source, source_row, target, strip_bytes, rows, columns):
+    copy_to_strips(zero, source, source_row, target, strip_bytes, rows, columns)
+
+
+@few
+@given(rows=st.integers(1, 9), columns=st.integers(1, 140), dtype=st.sampled_from(DTYPES))
+def test_packing_cuts_a_block_into_strips(rows, columns, dtype):
+    source = numbers(rows, columns, dtype, np.random.default_rng(0))
+    width = WIDTH_BYTES // np.dtype(dtype).itemsize
+    strips = -(-columns // width)
+    buffer = np.full(strips * rows * width + 2, MAGIC, dtype)
+    target = buffer[1:-1].reshape(strips, rows, width)
+    strip_bytes = rows * WIDTH_BYTES
+    cut(dtype(0), source.ctypes.data, source.strides[0], target.ctypes.data, strip_bytes, rows, columns)
+    expected = np.full((rows, strips * width), MAGIC, dtype)
+    expected[:, :columns] = source
+    np.testing.assert_array_equal(target.swapaxes(0, 1).reshape(rows, -1), expected)
+    np.testing.assert_array_equal(buffer[[0, -1]], MAGIC)
 
 
 @pytest.mark.parametrize("vector_bytes", [16, 32, 64])

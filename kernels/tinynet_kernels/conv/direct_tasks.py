@@ -8,7 +8,7 @@ from tinynet_kernels.conv.gather import gather
 from tinynet_kernels.conv.sweep import FIELDS
 from tinynet_kernels.simd.memory import add_run, address_of, copy_run, element_bytes, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
-from tinynet_kernels.simd.rows import call_band
+from tinynet_kernels.simd.rows import call_band, call_band_from
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
 
@@ -57,10 +57,9 @@ def correlate_task(zero, arguments, index):
         block_taps = min(most_taps, taps - first_tap)
         for first_channel in range(0, reduced, most_channels):
             block = min(most_channels, reduced - first_channel)
-            start = source + (group * reduced + first_channel) * size
             gather(
                 zero,
-                start,
+                source + (group * reduced + first_channel) * size,
                 pixel,
                 table,
                 first_row,
@@ -78,13 +77,13 @@ def correlate_task(zero, arguments, index):
                 strip = strips + n // width * strip_bytes
                 strip += (first_tap * reduced + first_channel) * WIDTH_BYTES
                 strip_result = result + n * size
+                start, start_row = strip_result, result_row
                 finish = 0 if is_first and bias == 0 else ADD
                 if is_first and bias != 0:
-                    start = bias + (channel + n) * size
-                    copy_rows(zero, start, 0, strip_result, result_row, rows, count)
+                    start, start_row = bias + (channel + n) * size, 0
                 if is_last and is_relu:
                     finish += CUT_OFF
-                call_band(
+                call_band_from(
                     band,
                     address_of(panel),
                     panel.strides[0],
@@ -92,6 +91,8 @@ def correlate_task(zero, arguments, index):
                     strip,
                     WIDTH_BYTES,
                     block_taps * block,
+                    start,
+                    start_row,
                     strip_result,
                     result_row,
                     rows,

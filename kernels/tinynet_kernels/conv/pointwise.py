@@ -18,10 +18,11 @@ import numpy as np
 
 from tinynet_kernels import memory
 from tinynet_kernels.compile import inner
-from tinynet_kernels.conv.transfer import ask_for, deliver_rows
+from tinynet_kernels.conv.transfer import deliver_rows
 from tinynet_kernels.simd.memory import address_of, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.packing import copy_rows, copy_transposed
-from tinynet_kernels.simd.rows import band_address, call_band
+from tinynet_kernels.simd.prefetch import ask_for
+from tinynet_kernels.simd.rows import band_address, call_band_from
 from tinynet_kernels.simd.streaming import LARGE, finish_streaming
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
 from tinynet_kernels.simd.vectors import TALLEST, WIDTH_BYTES
@@ -82,12 +83,9 @@ def _product_task(zero, arguments, index):
             for row in range(block, min(end, block + _BLOCK_ROWS), _TILE_ROWS):
                 rows = min(_TILE_ROWS, end - row)
                 source, target = x + row * x_row, y + row * y_row + first * size
-                finish = CUT_OFF if is_relu else 0
+                finish = (CUT_OFF if is_relu else 0) + (ADD if bias != 0 else 0)
                 part = address_of(products)
-                if bias != 0:
-                    copy_rows(zero, bias + first * size, 0, part, WIDTH_BYTES, rows, count)
-                    finish += ADD
-                call_band(
+                call_band_from(
                     band,
                     source,
                     x_row,
@@ -95,6 +93,8 @@ def _product_task(zero, arguments, index):
                     weights,
                     WIDTH_BYTES,
                     depth,
+                    bias + first * size,
+                    0,
                     part,
                     WIDTH_BYTES,
                     rows,

@@ -24,8 +24,7 @@ import numpy as np
 from tinynet_kernels import memory
 from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.simd.memory import add_run, address_of, clear_run, copy_run, element_bytes, new_matrix
-from tinynet_kernels.simd.packing import copy_rows
-from tinynet_kernels.simd.rows import band_address, call_band, call_windows
+from tinynet_kernels.simd.rows import band_address, call_band, call_windows, call_windows_from
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
 from tinynet_kernels.simd.vectors import VECTOR_BYTES, WIDTH_BYTES
 from tinynet_kernels.tasks import run
@@ -196,13 +195,9 @@ def _forward(zero, arguments, index):
     for n in range(0, columns, strip):
         for line in range(count):
             target = result + line * y_line + n * size
-            finish = CUT_OFF if is_relu else 0
-            if bias != 0:
-                finish += ADD
-                start = bias + n * size
-                copy_rows(zero, start, 0, target, columns * size, positions, min(strip, columns - n))
+            finish = (CUT_OFF if is_relu else 0) + (ADD if bias != 0 else 0)
             source = address_of(bordered) + line * step * line_bytes
-            call_windows(
+            call_windows_from(
                 band,
                 source,
                 hop * channels * size,
@@ -212,6 +207,8 @@ def _forward(zero, arguments, index):
                 width * channels,
                 height,
                 spacing * line_bytes,
+                bias + n * size,
+                0,
                 target,
                 columns * size,
                 positions,

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 __all__ = ["Blocking", "blocking"]
 
-# A packed block of b, depth × 128 bytes, fills two thirds of a first-level cache of 48 KiB; the rest is
-# for the rows of a that pass by.
+# A strip of b, depth × 128 bytes, fills two thirds of a first-level cache of 48 KiB; the rest is for the
+# rows of a that pass by.
 _MOST_DEPTH = 256
 
 _MOST_ROWS = 30  # tiles; their rows of a, 360 × 256 elements, stay in a second-level cache of 1 MiB
-_MOST_COLUMNS = 16  # tiles
+_MOST_COLUMNS = 32  # tiles; each task packs the rows of a anew
 
-_TASKS_PER_THREAD = 4  # so that all threads finish at about the same time
+_MOST_IDLE = 0.06  # the part of their time in which threads may have no task left
 _LEAST_WORK = 1 << 19  # multiply-adds of a task worth waking a thread for: some 10 microseconds
 
 
@@ -33,10 +33,9 @@ def blocking(batch, rows, columns, depth, tile_rows, tile_columns, threads):
     """The `Blocking` of `batch` products (rows, depth) @ (depth, columns), all at least 1."""
     row_tiles, column_tiles = _ceil(rows, tile_rows), _ceil(columns, tile_columns)
     most_rows, most_columns = _even(row_tiles, _MOST_ROWS), _even(column_tiles, _MOST_COLUMNS)
-    enough_tasks = _TASKS_PER_THREAD * threads
     work = tile_rows * tile_columns * depth  # of one register tile
 
-    while batch * _ceil(row_tiles, most_rows) * _ceil(column_tiles, most_columns) < enough_tasks:
+    while not _is_even(batch * _ceil(row_tiles, most_rows) * _ceil(column_tiles, most_columns), threads):
         if most_rows * most_columns * work < 2 * _LEAST_WORK or most_rows * most_columns == 1:
             break
         if (most_rows > 1 and most_rows * tile_rows >= most_columns * tile_columns) or most_columns == 1:
@@ -44,6 +43,12 @@ def blocking(batch, rows, columns, depth, tile_rows, tile_columns, threads):
         else:
             most_columns = _ceil(most_columns, 2)
     return Blocking(most_rows * tile_rows, most_columns * tile_columns, _even(depth, _MOST_DEPTH))
+
+
+def _is_even(tasks, threads):
+    """Whether threads that share so many tasks of equal size finish at about the same time."""
+    places = _ceil(tasks, threads) * threads
+    return places - tasks <= _MOST_IDLE * places
 
 
 def _ceil(total, part):

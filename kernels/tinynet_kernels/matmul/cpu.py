@@ -27,8 +27,8 @@ from tinynet_kernels.compile import inner
 from tinynet_kernels.matmul import reference
 from tinynet_kernels.matmul.blocking import blocking
 from tinynet_kernels.simd.memory import address_of, element_bytes, new_matrix
-from tinynet_kernels.simd.packing import copy_rows, copy_transposed
-from tinynet_kernels.simd.rows import band_address, call_band
+from tinynet_kernels.simd.packing import copy_rows, copy_to_strips, copy_transposed
+from tinynet_kernels.simd.rows import band_address, call_band_from
 from tinynet_kernels.simd.tile import ADD, CUT_OFF
 from tinynet_kernels.simd.vectors import TALLEST, WIDTH_BYTES
 from tinynet_kernels.tasks import run
@@ -45,6 +45,8 @@ _LONG_SUM = 8  # times as long as the product has rows or columns: then it is cu
 _SMALL_PRODUCT = 1 << 16  # entries; the parts of larger ones would cost more to add up
 _LEAST_PART = 1024
 _MOST_PARTS = 16
+
+_STRIPS_TOGETHER = 8  # of b, that are packed at a time
 
 _PADDING = 64  # bytes between packed rows of a, so that they do not share the same sets of the cache
 
@@ -184,7 +186,8 @@ def _multiply(zero, arguments, index):
     y_row = all_columns * size
     y += (item * all_rows + first_row) * y_row + first_column * size
     packed_a = new_matrix(zero, rows if a_access != _DIRECT else 0, most_depth + _PADDING // size)
-    packed_b = new_matrix(zero, most_depth if b_access != _DIRECT else 0, width)
+    together = _STRIPS_TOGETHER if b_access == _PACKED else 1
+    packed_b = new_matrix(zero, together * most_depth if b_access != _DIRECT else 0, width)
     for k in range(0, depth, most_depth):
         length = min(most_depth, depth - k)
         block, block_row, block_step = a + k * a_step, a_row, a_step
@@ -201,16 +204,21 @@ def _multiply(zero, arguments, index):
             if b_access != _DIRECT:
                 source, strip, strip_step = strip, address_of(packed_b), WIDTH_BYTES
                 if b_access == _PACKED:
-                    copy_rows(zero, source, b_step, strip, strip_step, length, count)
+                    place = n // width % together
+                    if place == 0:
+                        wide = min(columns - n, together * width)
+                        copy_to_strips(zero, source, b_step, strip, length * WIDTH_BYTES, length, wide)
+                    strip += place * length * WIDTH_BYTES
                 else:
                     copy_transposed(zero, source, b_column, strip, strip_step, count, length)
             target = y + n * size
+            start, start_row = target, y_row
             finish = ADD if k > 0 or bias != 0 else 0
             if k == 0 and bias != 0:
-                copy_rows(zero, bias + (first_column + n) * size, 0, target, y_row, rows, count)
+                start, start_row = bias + (first_column + n) * size, 0
             if is_relu and k + length == depth:
                 finish += CUT_OFF
-            call_band(
+            call_band_from(
                 band,
                 block,
                 block_row,
@@ -218,6 +226,8 @@ def _multiply(zero, arguments, index):
                 strip,
                 strip_step,
                 length,
+                start,
+                start_row,
                 target,
                 y_row,
                 rows,

@@ -10,8 +10,9 @@ from llvmlite import ir
 from numba.core import cgutils
 
 from tinynet_kernels.simd.subroutine import subroutine
+from tinynet_kernels.simd.vectors import WIDTH_BYTES
 
-__all__ = ["copy_rows", "copy_transposed", "transpose_block"]
+__all__ = ["copy_rows", "copy_to_strips", "copy_transposed", "transpose_block"]
 
 _INT32, _INT64 = ir.IntType(32), ir.IntType(64)
 
@@ -54,6 +55,31 @@ def copy_rows(emit, source, source_row, target, target_row, rows, columns):
             emit.store(emit.load_at(from_row, offset, mask), emit.builder.add(to_row, offset), mask=mask)
 
         emit.for_each_vector(columns, copy)
+
+
+@subroutine
+def copy_to_strips(emit, source, source_row, target, strip_bytes, rows, columns):
+    """Cuts a block (rows, columns) into strips of a tile's width, `strip_bytes` apart, each without gaps.
+
+    Row by row: what is adjacent is read in one go, as the processor's prefetching needs it.
+    """
+    builder, width = emit.builder, _INT64(WIDTH_BYTES)
+    width_columns = _INT64(WIDTH_BYTES // emit.element_bytes)
+    whole, rest = builder.udiv(columns, width_columns), builder.urem(columns, width_columns)
+    with cgutils.for_range(builder, rows) as row:
+        from_row = emit.address(source, row.index, source_row)
+        to_row = emit.address(target, row.index, width)
+        with cgutils.for_range(builder, whole) as strip:
+            place = emit.address(from_row, strip.index, width)
+            goal = emit.address(to_row, strip.index, strip_bytes)
+            for vector in range(WIDTH_BYTES // emit.vector_bytes):
+                emit.store(emit.load(place, vector), goal, vector)
+        last, goal = emit.address(from_row, whole, width), emit.address(to_row, whole, strip_bytes)
+
+        def copy(offset, mask):
+            emit.store(emit.load_at(last, offset, mask), builder.add(goal, offset), mask=mask)
+
+        emit.for_each_vector(rest, copy)
 
 
 @subroutine

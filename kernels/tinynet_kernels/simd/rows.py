@@ -20,14 +20,40 @@ from tinynet_kernels.simd.subroutine import subroutine
 from tinynet_kernels.simd.tile import write_tile
 from tinynet_kernels.simd.vectors import TALLEST, VECTORS
 
-__all__ = ["band_address", "call_band", "call_windows", "multiply_band"]
+__all__ = [
+    "band_address",
+    "call_band",
+    "call_band_from",
+    "call_windows",
+    "call_windows_from",
+    "multiply_band",
+]
 
 _INT64 = ir.IntType(64)
 
 
 @subroutine
-def multiply_band(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
+def multiply_band(
+    emit,
+    a,
+    a_row,
+    a_step,
+    b,
+    b_step,
+    depth,
+    outer,
+    a_outer,
+    c,
+    c_row,
+    rows,
+    columns,
+    finish,
+    start,
+    start_row,
+):
     """Sets c to a @ b, or what else `finish` asks for, see `tile.ADD` and `tile.CUT_OFF`.
+
+    What `ADD` adds to is (rows, columns) at the address `start`: c itself, or a bias, whose `start_row` is 0.
 
     a is (rows, outer * depth), b (outer * depth, columns), c (rows, columns), all given by address and
     strides in bytes; the columns of b and c are adjacent, and there are 1 to ``WIDTH_BYTES`` / element size
@@ -38,8 +64,8 @@ def multiply_band(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c
 
     def band(vectors, masked):
         masks = emit.masks(columns, vectors) if masked else [None] * vectors
-        right = b, b_step, builder.mul(depth, b_step)
-        _write_band(emit, masks, (a, a_row, a_step, a_outer), right, depth, outer, c, c_row, rows, finish)
+        left, right = (a, a_row, a_step, a_outer), (b, b_step, builder.mul(depth, b_step))
+        _write_band(emit, masks, left, right, depth, outer, (start, start_row), c, c_row, rows, finish)
 
     is_full = builder.icmp_signed("==", columns, _INT64(VECTORS * lanes))
     with builder.if_else(is_full, likely=True) as (full, partial):
@@ -52,10 +78,10 @@ def multiply_band(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c
                 band(1, masked=True)
 
 
-def _write_band(emit, masks, left, right, depth, outer, c, c_row, rows, finish):
+def _write_band(emit, masks, left, right, depth, outer, start, c, c_row, rows, finish):
     """Writes the instructions of a band with a vector for each of the masks."""
-    builder, (a, a_row, *strides) = emit.builder, left
-    a_now, c_now, rest = emit.variable(a), emit.variable(c), emit.variable(rows)
+    builder, (a, a_row, *strides), (first, start_row) = emit.builder, left, start
+    a_now, c_now, rest, start_now = map(emit.variable, (a, c, rows, first))
 
     def tiles(height, *conditions):
         """Tiles of so many rows, as long as one of the conditions holds for the rows that are left."""
@@ -65,10 +91,12 @@ def _write_band(emit, masks, left, right, depth, outer, c, c_row, rows, finish):
             return reduce(builder.or_, comparisons)
 
         with emit.repeated_while(is_wanted):
-            operand = builder.load(a_now), a_row, *strides
-            write_tile(emit, height, masks, operand, right, depth, outer, builder.load(c_now), c_row, finish)
+            operand, beginning = (builder.load(a_now), a_row, *strides), (builder.load(start_now), start_row)
+            target = builder.load(c_now)
+            write_tile(emit, height, masks, operand, right, depth, outer, beginning, target, c_row, finish)
             builder.store(emit.offset(builder.load(a_now), a_row, height), a_now)
             builder.store(emit.offset(builder.load(c_now), c_row, height), c_now)
+            builder.store(emit.offset(builder.load(start_now), start_row, height), start_now)
             builder.store(builder.sub(builder.load(rest), _INT64(height)), rest)
 
     tiles(TALLEST, ("==", TALLEST), (">=", TALLEST + 4))
@@ -78,17 +106,81 @@ def _write_band(emit, masks, left, right, depth, outer, c, c_row, rows, finish):
             tiles(height, ("==", height))
 
 
-_ARGUMENTS = [types.int64] * 13
+_ARGUMENTS = [types.int64] * 15
 
 
-def _float32_band(a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
-    zero = np.float32(0)
-    multiply_band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish)
+def _float32_band(
+    a,
+    a_row,
+    a_step,
+    b,
+    b_step,
+    depth,
+    outer,
+    a_outer,
+    c,
+    c_row,
+    rows,
+    columns,
+    finish,
+    start,
+    start_row,
+):
+    multiply_band(
+        np.float32(0),
+        a,
+        a_row,
+        a_step,
+        b,
+        b_step,
+        depth,
+        outer,
+        a_outer,
+        c,
+        c_row,
+        rows,
+        columns,
+        finish,
+        start,
+        start_row,
+    )
 
 
-def _float64_band(a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish):
-    zero = np.float64(0)
-    multiply_band(zero, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish)
+def _float64_band(
+    a,
+    a_row,
+    a_step,
+    b,
+    b_step,
+    depth,
+    outer,
+    a_outer,
+    c,
+    c_row,
+    rows,
+    columns,
+    finish,
+    start,
+    start_row,
+):
+    multiply_band(
+        np.float64(0),
+        a,
+        a_row,
+        a_step,
+        b,
+        b_step,
+        depth,
+        outer,
+        a_outer,
+        c,
+        c_row,
+        rows,
+        columns,
+        finish,
+        start,
+        start_row,
+    )
 
 
 _BANDS = {np.dtype(np.float32): _float32_band, np.dtype(np.float64): _float64_band}
@@ -108,13 +200,44 @@ def band_address(dtype):
 def call_windows(
     typing_context, band, a, a_row, a_step, b, b_step, depth, outer, a_outer, c, c_row, rows, columns, finish
 ):
-    """Calls the function at the address `band` with the arguments of `multiply_band` except `zero`."""
+    """Calls the function at the address `band` with the arguments of `multiply_band`. `ADD` adds to c."""
 
     def generate(context, builder, signature, arguments):
-        _call(builder, arguments[0], arguments[1:])
+        c, c_row = arguments[9:11]
+        _call(builder, arguments[0], [*arguments[1:], c, c_row])
         return context.get_dummy_value()
 
-    return types.void(types.int64, *_ARGUMENTS), generate
+    return types.void(*[types.int64] * 14), generate
+
+
+@intrinsic
+def call_windows_from(
+    typing_context,
+    band,
+    a,
+    a_row,
+    a_step,
+    b,
+    b_step,
+    depth,
+    outer,
+    a_outer,
+    start,
+    start_row,
+    c,
+    c_row,
+    rows,
+    columns,
+    finish,
+):
+    """`call_windows`, but `ADD` adds to what lies at `start`."""
+
+    def generate(context, builder, signature, arguments):
+        band, *before, start, start_row, c, c_row, rows, columns, finish = arguments
+        _call(builder, band, [*before, c, c_row, rows, columns, finish, start, start_row])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 16), generate
 
 
 @intrinsic
@@ -123,11 +246,44 @@ def call_band(typing_context, band, a, a_row, a_step, b, b_step, depth, c, c_row
 
     def generate(context, builder, signature, arguments):
         band, *before, c, c_row, rows, columns, finish = arguments
-        one_stretch = _INT64(1), _INT64(0)
-        _call(builder, band, [*before, *one_stretch, c, c_row, rows, columns, finish])
+        _call(builder, band, [*before, *_one_stretch(), c, c_row, rows, columns, finish, c, c_row])
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 12), generate
+
+
+@intrinsic
+def call_band_from(
+    typing_context,
+    band,
+    a,
+    a_row,
+    a_step,
+    b,
+    b_step,
+    depth,
+    start,
+    start_row,
+    c,
+    c_row,
+    rows,
+    columns,
+    finish,
+):
+    """`call_band`, but `ADD` adds to what lies at `start`."""
+
+    def generate(context, builder, signature, arguments):
+        band, *before, start, start_row, c, c_row, rows, columns, finish = arguments
+        numbers = [*before, *_one_stretch(), c, c_row, rows, columns, finish, start, start_row]
+        _call(builder, band, numbers)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 14), generate
+
+
+def _one_stretch():
+    """The arguments `outer` and `a_outer` of an ordinary product."""
+    return _INT64(1), _INT64(0)
 
 
 def _call(builder, address, arguments):

@@ -11,10 +11,10 @@ from numba import types
 from numba.extending import intrinsic
 
 from tinynet_kernels.compile import inner
-from tinynet_kernels.simd.memory import address_of, element_bytes
+from tinynet_kernels.simd.memory import address_of, copy_run, element_bytes
 from tinynet_kernels.simd.vectors import VECTOR_BYTES
 
-__all__ = ["LARGE", "finish_streaming", "is_large", "store_past_cache", "stream"]
+__all__ = ["LARGE", "finish_streaming", "is_large", "store_past_cache", "stream", "stream_run"]
 
 LARGE = 16 * 2**20  # bytes; about half of a large third-level cache
 
@@ -51,6 +51,17 @@ def finish_streaming(typing_context):
         return context.get_dummy_value()
 
     return types.void(), generate
+
+
+@inner(cache=False)
+def stream_run(zero, source, target, count, is_large):
+    """As `copy_run`; past the cache if `is_large` and the elements of the target are whole vectors."""
+    run_bytes = count * element_bytes(zero)
+    if not is_large or (run_bytes | target) % VECTOR_BYTES:
+        copy_run(zero, source, target, count)
+    else:
+        for offset in range(0, run_bytes, VECTOR_BYTES):
+            store_past_cache(zero, source + offset, target + offset)
 
 
 @inner(cache=False)

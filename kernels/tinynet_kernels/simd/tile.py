@@ -19,7 +19,7 @@ __all__ = ["ADD", "CUT_OFF", "make_tile", "write_tile"]
 _INT64 = ir.IntType(64)
 
 # What a tile does with its sums besides storing them; the flags may be added up.
-ADD = 1  # to what c holds
+ADD = 1  # to what c, or another start, holds
 CUT_OFF = 2  # at zero
 
 _CACHE_LINE = 64  # bytes
@@ -52,16 +52,16 @@ def make_tile(rows, vectors, masked, vector_bytes=VECTOR_BYTES):
     def tile(emit, a, a_row, a_step, b, b_step, depth, outer, a_outer, b_outer, c, c_row, columns, finish):
         masks = emit.masks(columns, vectors) if masked else [None] * vectors
         left, right = (a, a_row, a_step, a_outer), (b, b_step, b_outer)
-        write_tile(emit, rows, masks, left, right, depth, outer, c, c_row, finish)
+        write_tile(emit, rows, masks, left, right, depth, outer, (c, c_row), c, c_row, finish)
 
     return subroutine(tile, vector_bytes)
 
 
-def write_tile(emit, rows, masks, left, right, depth, outer, c, c_row, finish):
+def write_tile(emit, rows, masks, left, right, depth, outer, start, c, c_row, finish):
     """Writes the instructions of a tile, see `make_tile`.
 
     `left` is (a, a_row, a_step, a_outer), `right` (b, b_step, b_outer); for every vector there is a mask, or
-    None.
+    None. `start`, (address, row), is where that lies to which `ADD` adds; it may be c itself.
     """
     (a, a_row, a_step, a_outer), (b, b_step, b_outer) = left, right
     sums = [[emit.variable(emit.zeros()) for _ in masks] for _ in range(rows)]
@@ -73,7 +73,7 @@ def write_tile(emit, rows, masks, left, right, depth, outer, c, c_row, finish):
             a_now = emit.address(a_segment, step.index, a_step)
             b_now = emit.address(b_segment, step.index, b_step)
             _add_products(emit, sums, _row_addresses(emit, a_now, a_row, rows), b_now, masks)
-    _store(emit, sums, c, c_row, masks, finish)
+    _store(emit, sums, start, c, c_row, masks, finish)
 
 
 def _row_addresses(emit, base, stride, rows):
@@ -105,15 +105,19 @@ def _add_products(emit, sums, a_addresses, b, masks):
             emit.multiply_add(factor, b_vector, variable)
 
 
-def _store(emit, sums, c, c_row, masks, finish):
+def _store(emit, sums, start, c, c_row, masks, finish):
     builder = emit.builder
-    places = [
-        (variable, emit.offset(c, c_row, index), v, mask)
-        for index, row in enumerate(sums)
-        for v, (variable, mask) in enumerate(zip(row, masks, strict=True))
-    ]
+
+    def places_from(address, stride):
+        return [
+            (variable, emit.offset(address, stride, index), v, mask)
+            for index, row in enumerate(sums)
+            for v, (variable, mask) in enumerate(zip(row, masks, strict=True))
+        ]
+
+    places = places_from(c, c_row)
     with builder.if_then(_has(builder, finish, ADD)):
-        for variable, address, v, mask in places:
+        for variable, address, v, mask in places_from(*start):
             builder.store(builder.fadd(emit.load(address, v, mask), builder.load(variable)), variable)
     with builder.if_then(_has(builder, finish, CUT_OFF)):
         for variable, *_ in places:
