@@ -102,6 +102,24 @@ def test_takes_agree_on_many_sequences_and_units(kind, compare_takes):
 
 
 @KINDS
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("hidden", [5, 32, 160])
+def test_large_layers_give_the_same(kind, dtype, hidden, monkeypatch):
+    """What does not fit the caches is asked for early, and written past them where it is whole vectors."""
+
+    def both():
+        with pinned("cpu"):
+            results = problem.forward()
+            return [*results, *problem.backward(results)]
+
+    problem = Problem(kind, (7, 4, 2, hidden), dtype, np.array([4, 3, 0, 4, 1, 2, 4]))
+    expected = both()
+    monkeypatch.setattr("tinynet_kernels.recurrent.cpu.LARGE", 1)
+    for found, array in zip(both(), expected, strict=True):
+        np.testing.assert_array_equal(found, array)
+
+
+@KINDS
 @TAKES
 @pytest.mark.parametrize("lengths", [None, np.array([3, 0, 5, 1])])
 def test_forward_is_what_single_steps_give(kind, take, lengths):

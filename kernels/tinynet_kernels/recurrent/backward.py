@@ -20,7 +20,9 @@ from tinynet_kernels.recurrent.work import (
     task_of,
 )
 from tinynet_kernels.simd.memory import add_run, address_of, copy_run, element_bytes, keep_alive, new_matrix
+from tinynet_kernels.simd.prefetch import ask_for
 from tinynet_kernels.simd.rows import call_band
+from tinynet_kernels.simd.streaming import finish_streaming, stream_run
 from tinynet_kernels.simd.tile import ADD
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
 from tinynet_kernels.simd.views import view
@@ -31,7 +33,10 @@ _DEPTH = 256  # of the sum over gates and units that is added at once: a strip o
 
 
 class Arrays(NamedTuple):
-    """The addresses of what a backward pass reads and, from `gp` on, of what it writes."""
+    """The addresses of what a backward pass reads and, from `gp` on, of what it writes.
+
+    `is_large` tells that they are more than the caches hold.
+    """
 
     gy: int
     y: int
@@ -45,6 +50,7 @@ class Arrays(NamedTuple):
     before: int
     gh: int
     gc: int
+    is_large: int
 
 
 class Gradients(NamedTuple):
@@ -61,8 +67,8 @@ class Gradients(NamedTuple):
 def run_backward(zero, arguments, index):
     """One task, see `tasks.run`."""
     task = task_of(arguments, index)
-    gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc = arguments[11:23]
-    arrays = Arrays(gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc)
+    gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc, is_large = arguments[11:24]
+    arrays = Arrays(gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc, is_large)
     size, hidden, rows = element_bytes(zero), task.hidden, task.rows
     depth = task.gates * hidden
     packed = new_matrix(zero, strips(zero, hidden) * depth, WIDTH_BYTES // size)
@@ -78,12 +84,15 @@ def run_backward(zero, arguments, index):
     for step in range(task.steps - 1, -1, -1):
         active = active_rows(task, step)
         for row in range(active):
+            if arrays.is_large and row + 1 < active:
+                _ask_for(zero, task, arrays, row + 1, step)
             _differentiate(zero, task, arrays, gradients, row, step)
         _multiply_by_weight(zero, task, active, gradients, weight_strips)
     _copy_states(zero, task, arrays, gradients, True)
     keep_alive(packed)
     keep_alive(states)
     keep_alive(gates_memory)
+    finish_streaming()
 
 
 @inner
@@ -103,6 +112,21 @@ def _copy_states(zero, task, arrays, gradients, is_end):
 
 
 @inner
+def _ask_for(zero, task, arrays, row, step):
+    """Asks for what a step of one sequence reads from the memory."""
+    state_bytes = task.hidden * element_bytes(zero)
+    here = place(task, row, step) * state_bytes
+    ask_for(arrays.gy + here, state_bytes)
+    if arrays.gates:
+        ask_for(arrays.gates + 4 * here, 4 * state_bytes)
+    if step > 0:
+        earlier = place(task, row, step - 1) * state_bytes
+        ask_for(arrays.y + earlier, state_bytes)
+        if arrays.cells:
+            ask_for(arrays.cells + earlier, state_bytes)
+
+
+@inner
 def _differentiate(zero, task, arrays, gradients, row, step):
     """The gradients by the gates of one step of one sequence, and the state before it, which they meet."""
     hidden, state_bytes = task.hidden, task.hidden * element_bytes(zero)
@@ -116,7 +140,7 @@ def _differentiate(zero, task, arrays, gradients, row, step):
     gh = gradients.gh + row * gradients.state_row
     gc = gradients.gc + row * gradients.state_row
     gz = gradients.gz + row * gradients.gz_row
-    copy_run(zero, h_before, arrays.before + here, hidden)
+    stream_run(zero, h_before, arrays.before + here, hidden, arrays.is_large)
     add_run(zero, arrays.gy + here, gh, hidden)
     if task.kind == LSTM:
         _lstm(zero, arrays.gates + 4 * here, arrays.cells + here, c_before, gh, gc, gz, hidden)
@@ -124,20 +148,21 @@ def _differentiate(zero, task, arrays, gradients, row, step):
         _gru(zero, arrays.gates + 4 * here, h_before, gh, gz, hidden)
     else:
         _rnn(zero, arrays.y + here, gh, gz, hidden, task.kind == RELU)
-    _keep_gradients(zero, task, gz, arrays.gp + task.gates * here, arrays.gproduct + task.gates * here)
+    gp, gproduct = arrays.gp + task.gates * here, arrays.gproduct + task.gates * here
+    _keep_gradients(zero, task, gz, gp, gproduct, arrays.is_large)
 
 
 @inner
-def _keep_gradients(zero, task, gz, gp, gproduct):
+def _keep_gradients(zero, task, gz, gp, gproduct, is_large):
     """Copies the gradients of a step to those by the input terms and, for a GRU, by the product."""
     hidden, depth = task.hidden, task.gates * task.hidden
     candidate = 2 * hidden * element_bytes(zero)
     if task.kind == GRU:
-        copy_run(zero, gz, gproduct, depth)
-        copy_run(zero, gz, gp, 2 * hidden)
-        copy_run(zero, gz + 3 * hidden * element_bytes(zero), gp + candidate, hidden)
+        stream_run(zero, gz, gproduct, depth, is_large)
+        stream_run(zero, gz, gp, 2 * hidden, is_large)
+        stream_run(zero, gz + 3 * hidden * element_bytes(zero), gp + candidate, hidden, is_large)
     else:
-        copy_run(zero, gz, gp, depth)
+        stream_run(zero, gz, gp, depth, is_large)
 
 
 @inner

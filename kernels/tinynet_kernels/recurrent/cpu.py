@@ -11,6 +11,7 @@ from tinynet_kernels.recurrent.backward import run_backward
 from tinynet_kernels.recurrent.forward import run_forward
 from tinynet_kernels.recurrent.work import GATES, GRU, LSTM, RELU, TANH
 from tinynet_kernels.simd.rows import band_address
+from tinynet_kernels.simd.streaming import LARGE
 from tinynet_kernels.tasks import run
 
 __all__ = ["gru_backward", "gru_forward", "lstm_backward", "lstm_forward", "rnn_backward", "rnn_forward"]
@@ -62,7 +63,7 @@ def _forward(kind, p, weight, h, lengths, c=None, bias=None, keep=False):
     order, count, sizes = _tasks(kind, y, lengths)
     arrays = (order, lengths, p, weight, bias, h, c, y, h_end, c_end, gates, cells)
     if y.size:
-        run(run_forward, y.dtype, count, (*sizes, *map(_address, arrays)))
+        run(run_forward, y.dtype, count, (*sizes, *map(_address, arrays), p.nbytes >= LARGE))
     return y, h_end, gates, c_end, cells
 
 
@@ -78,7 +79,7 @@ def _backward(kind, gy, gh, y, weight, h, lengths, gates=None, cells=None, c=Non
     order, count, sizes = _tasks(kind, y, lengths)
     arrays = (order, lengths, gy, y, gates, cells, weight, h, c, gp, gproduct, before, gh, gc)
     if y.size:
-        run(run_backward, y.dtype, count, (*sizes, *map(_address, arrays)))
+        run(run_backward, y.dtype, count, (*sizes, *map(_address, arrays), gp.nbytes >= LARGE))
     return gp, gproduct, _weight_gradient(before, gproduct), gh, gc
 
 

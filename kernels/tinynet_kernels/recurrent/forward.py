@@ -21,6 +21,7 @@ from tinynet_kernels.recurrent.work import (
 )
 from tinynet_kernels.simd.memory import add_run, address_of, copy_run, element_bytes, keep_alive, new_matrix
 from tinynet_kernels.simd.rows import call_band
+from tinynet_kernels.simd.streaming import finish_streaming, stream_run
 from tinynet_kernels.simd.tile import ADD
 from tinynet_kernels.simd.vectors import WIDTH_BYTES
 from tinynet_kernels.simd.views import view
@@ -36,7 +37,7 @@ _CANDIDATE, _RESET_PART = 2, 3  # of the GRU, the terms that the reset gate scal
 def run_forward(zero, arguments, index):
     """One task, see `tasks.run`."""
     task = task_of(arguments, index)
-    p, weight, bias, h_start, c_start, y, h_end, c_end, kept_gates, kept_cells = arguments[11:21]
+    p, weight, bias, h_start, c_start, y, h_end, c_end, kept_gates, kept_cells, is_large = arguments[11:22]
     size, hidden, rows = element_bytes(zero), task.hidden, task.rows
     width = WIDTH_BYTES // size
     packed = new_matrix(zero, task.gates * strips(zero, hidden) * hidden, width)
@@ -69,15 +70,18 @@ def run_forward(zero, arguments, index):
                 )
                 copy_run(zero, h_next + units, y + here + offset, count)
                 if kept_gates:
-                    _copy_segments(zero, task.segments, z_now, segment_bytes, gates, hidden * size, count)
+                    for segment in range(task.segments):
+                        source, target = z_now + segment * segment_bytes, gates + segment * hidden * size
+                        stream_run(zero, source, target, count, is_large)
                 if kept_cells:
-                    copy_run(zero, c + units, kept_cells + here + offset, count)
+                    stream_run(zero, c + units, kept_cells + here + offset, count, is_large)
         for row in range(active_rows(task, step + 1), active):
             _copy_state(zero, task, row, 1, h_next + row * state_row, c + row * state_row, h_end, c_end)
         h, h_next = h_next, h
     keep_alive(packed)
     keep_alive(states)
     keep_alive(terms)
+    finish_streaming()
 
 
 @inner
