@@ -115,6 +115,29 @@ def test_gradients_are_those_of_pytorch(through_coefficients, take):
 
 
 @pytest.mark.parametrize("take", TAKES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(70, 40, 8, 10, 16), (3, 12, 4, 5, 6), (0, 12, 4, 5, 6)], ids=str)
+@pytest.mark.parametrize("iterations", [1, 2, 4])
+def test_coefficients_that_were_kept_are_those_computed_anew(iterations, shape, dtype, take):
+    u, weight, gy = drawn(shape, dtype)
+    u *= dtype(0.2)
+    with pinned(take):
+        y, sums, kept = routing.route(u, weight, iterations, keeping=True)
+        plain = routing.route(u, weight, iterations)
+        found = routing.route_backward(gy, u, weight, sums, False, kept)
+        expected = routing.route_backward(gy, u, weight, sums, False)
+        through = routing.route_backward(gy, u, weight, sums, True, kept)
+        through_anew = routing.route_backward(gy, u, weight, sums, True)
+    np.testing.assert_array_equal(y, plain[0])
+    np.testing.assert_array_equal(sums, plain[1])
+    for array, other in zip((*found, *through), (*expected, *through_anew), strict=True):
+        scale = np.abs(other).max(initial=1)
+        np.testing.assert_allclose(
+            array, other, rtol=0, atol=scale * (1e-5 if dtype == np.float32 else 1e-13)
+        )
+
+
+@pytest.mark.parametrize("take", TAKES)
 def test_a_length_is_squashed_to_less_than_one_and_zero_stays(take):
     x = np.array([[0.0, 0.0], [3.0, 4.0], [3e-3, 4e-3], [-3e6, 4e6]])
     with pinned(take):

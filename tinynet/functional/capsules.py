@@ -83,7 +83,10 @@ def _capsules(operation, x):
 
 
 class Route(Function):
-    """Routing, all iterations in one operation. Keeps the sums of each, N · O · D numbers, but no votes."""
+    """Routing, all iterations in one operation. Keeps the sums of each, N · O · D numbers, but no votes.
+
+    Where the coefficients count as constants, those of the last iteration may be kept as well.
+    """
 
     __slots__ = ("iterations", "through_coefficients")
     reads = ((0, 1), (0, 1))
@@ -93,9 +96,11 @@ class Route(Function):
         self.through_coefficients = through_coefficients
 
     def forward(self, u, weight):
-        y, sums = kernels.route(u, weight, self.iterations)
-        if self.needs(0) or self.needs(1):
-            self.kept = sums
+        is_differentiated = self.needs(0) or self.needs(1)
+        keeping = is_differentiated and not self.through_coefficients
+        y, *kept = kernels.route(u, weight, self.iterations, keeping)
+        if is_differentiated:
+            self.kept = kept
         return y
 
     def backward(self, gy):
@@ -107,7 +112,8 @@ class Route(Function):
         return by_input.get(0), by_input.get(1)
 
     def backward_arrays(self, gy):
-        gradients = kernels.route_backward(gy, *self.input_arrays, self.kept, self.through_coefficients)
+        inputs, (sums, *coefficients) = self.input_arrays, self.kept
+        gradients = kernels.route_backward(gy, *inputs, sums, self.through_coefficients, *coefficients)
         return tuple([gradient if self.needs(index) else None for index, gradient in enumerate(gradients)])
 
 

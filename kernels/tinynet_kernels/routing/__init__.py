@@ -46,18 +46,21 @@ def squash_backward(gy, x):
     return _family.take(gy, x).squash_backward(gy, x)
 
 
-def route(u, weight, iterations):
+def route(u, weight, iterations, keeping=False):
     """Upper capsules from lower ones, by routing.
 
     Args:
         u: the lower capsules (N, I, K).
         weight: (I, O, K, D), with O at least 1.
         iterations: how often the sums are computed, at least once; the first has equal coefficients.
+        keeping: whether the last coefficients are wanted as well, I · N · O numbers, for a backward pass that
+            takes them as constants.
 
     Returns:
         The upper capsules (N, O, D), and the sums before the squashing of every iteration, which the backward
         pass needs: (iterations, N, O, D). The cpu take makes the votes anew in each iteration, a few at a
-        time, since their memory, N · I · O · D numbers, would take longer to fetch.
+        time, since their memory, N · I · O · D numbers, would take longer to fetch. If
+        `keeping`, then also the coefficients, as the take lays them out, or None if it has no use for them.
 
     Raises:
         ValueError: the shapes disagree, or there are no upper capsules or iterations.
@@ -65,10 +68,11 @@ def route(u, weight, iterations):
     _check_route("route", u, weight)
     if iterations < 1:
         raise ValueError(f"routing.route: iterations must be at least 1, not {iterations}")
-    return _family.take(u, weight).route(u, weight, iterations)
+    y, sums, coefficients = _family.take(u, weight).route(u, weight, iterations, keeping)
+    return (y, sums, coefficients) if keeping else (y, sums)
 
 
-def route_backward(gy, u, weight, sums, through_coefficients):
+def route_backward(gy, u, weight, sums, through_coefficients, coefficients=None):
     """The gradients by u (N, I, K) and weight (I, O, K, D), given gy (N, O, D) by the upper capsules.
 
     Args:
@@ -76,13 +80,14 @@ def route_backward(gy, u, weight, sums, through_coefficients):
         sums: what `route` returned.
         through_coefficients: whether the coefficients depend on the votes, through all iterations, or count
             as constants.
+        coefficients: of the same call of `route`, if it was `keeping` them; otherwise they are computed anew.
     """
     _check_route("route_backward", u, weight)
     shape = u.shape[0], weight.shape[1], weight.shape[3]
     _check_shape("route_backward", "gy", gy, shape)
     _check_shape("route_backward", "sums", sums, (max(len(sums), 1), *shape))
     take = _family.take(gy, u, weight, sums)
-    return take.route_backward(gy, u, weight, sums, through_coefficients)
+    return take.route_backward(gy, u, weight, sums, through_coefficients, coefficients)
 
 
 def _check_matrix(function, x):

@@ -27,23 +27,26 @@ from tinynet_kernels.routing.squashing import squash, squash_backward
 __all__ = ["route", "route_backward", "squash", "squash_backward"]
 
 
-def route(u, weight, iterations):
+def route(u, weight, iterations, keeping):
     if u.size == 0 or weight.size == 0:
-        return reference.route(u, weight, iterations)
+        return reference.route(u, weight, iterations, keeping)
     u, weight = np.ascontiguousarray(u), np.ascontiguousarray(weight)
     blocks = Blocks.of(u, weight)
     sums = [first_sums(blocks, u, weight)]
     known = y = reference.squash(sums[0])
-    for _ in range(iterations - 1):
-        sums.append(weighted_sums(blocks, u, weight, blocks.side_by_side(known)))
+    coefficients = None
+    for t in range(1, iterations):
+        if keeping and t == iterations - 1:
+            coefficients = _room_for_coefficients(blocks, 1, u.dtype)
+        sums.append(weighted_sums(blocks, u, weight, blocks.side_by_side(known), None, coefficients))
         y = reference.squash(sums[-1])
         known = known + y
-    return y, np.stack(sums)
+    return y, np.stack(sums), coefficients
 
 
-def route_backward(gy, u, weight, sums, through_coefficients):
+def route_backward(gy, u, weight, sums, through_coefficients, coefficients):
     if u.size == 0 or weight.size == 0:
-        return reference.route_backward(gy, u, weight, sums, through_coefficients)
+        return reference.route_backward(gy, u, weight, sums, through_coefficients, coefficients)
     u, weight = np.ascontiguousarray(u), np.ascontiguousarray(weight)
     blocks = Blocks.of(u, weight)
     iterations = len(sums)
@@ -52,16 +55,18 @@ def route_backward(gy, u, weight, sums, through_coefficients):
         return _constant_coefficients(blocks, u, weight, gsum)
     outputs = reference.squash(sums[:-1])
     terms = 2 * (iterations - 1) if through_coefficients else 1
-    coefficients = aligned_empty((blocks.lower, blocks.blocks, terms, blocks.upper, blocks.lanes), u.dtype)
     vectors = aligned_empty(
         (blocks.blocks, terms, blocks.upper, blocks.upper_size, blocks.lanes),
         u.dtype,
     )
-    known = blocks.side_by_side(outputs.sum(axis=0))
     vectors[:, 0] = blocks.side_by_side(gsum)
     if not through_coefficients:
-        weighted_sums(blocks, u, weight, known, None, coefficients, summing=False)
+        known = blocks.side_by_side(outputs.sum(axis=0))
+        if coefficients is None:
+            coefficients = _room_for_coefficients(blocks, terms, u.dtype)
+            weighted_sums(blocks, u, weight, known, None, coefficients, summing=False)
         return gradients(blocks, u, weight, np.zeros_like(known), coefficients, vectors)
+    coefficients = _room_for_coefficients(blocks, terms, u.dtype)
     gknown = np.zeros_like(gsum)
     for t in range(iterations - 1, 0, -1):
         term = 2 * (iterations - 1 - t)
@@ -75,6 +80,10 @@ def route_backward(gy, u, weight, sums, through_coefficients):
     return gradients(blocks, u, weight, base, coefficients, vectors)
 
 
+def _room_for_coefficients(blocks, terms, dtype):
+    return aligned_empty((blocks.lower, blocks.blocks, terms, blocks.upper, blocks.lanes), dtype)
+
+
 def _constant_coefficients(blocks, u, weight, gsum):
     """The gradients where there is one iteration, in which all coefficients are 1 / O."""
     base = blocks.side_by_side(gsum / u.dtype.type(blocks.upper))
@@ -84,6 +93,6 @@ def _constant_coefficients(blocks, u, weight, gsum):
         u,
         weight,
         base,
-        aligned_empty((blocks.lower, blocks.blocks, 0, blocks.upper, blocks.lanes), u.dtype),
+        _room_for_coefficients(blocks, 0, u.dtype),
         aligned_empty((blocks.blocks, *nothing), u.dtype),
     )

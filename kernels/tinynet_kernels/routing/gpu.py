@@ -36,26 +36,26 @@ def _by_rows(name, *arrays):
     return result
 
 
-def route(u, weight, iterations):
+def route(u, weight, iterations, keeping):
     routing = _Routing(u, weight)
     if not routing.is_served:
-        return reference.route(u, weight, iterations)
+        return reference.route(u, weight, iterations, keeping)
     sums = zeros((iterations, *routing.output_shape), u.dtype)
     y = zeros(routing.output_shape, u.dtype)
     if not u.size or not weight.size:
-        return y, sums
+        return y, sums, None
     known, partial = routing.vectors(), routing.partial()
     for t in range(iterations):
         is_last = t == iterations - 1
         routing.cast("add_votes", known if t else None, partial)
         routing.finish("finish_sums", partial, sums[t], known, t == 0, y if is_last else None)
-    return y, sums
+    return y, sums, None
 
 
-def route_backward(gy, u, weight, sums, through_coefficients):
+def route_backward(gy, u, weight, sums, through_coefficients, coefficients):
     routing = _Routing(u, weight)
     if not routing.is_served:
-        return reference.route_backward(gy, u, weight, sums, through_coefficients)
+        return reference.route_backward(gy, u, weight, sums, through_coefficients, coefficients)
     gu, gweight = zeros(u.shape, u.dtype), zeros(weight.shape, weight.dtype)
     if gu.size and gweight.size:
         terms = routing.vote_gradient(contiguous(gy), contiguous(sums), through_coefficients)

@@ -15,7 +15,7 @@ def squash_backward(gy, x):
     return gy * _factor(squared) + x * (2 * inner * _slope(squared))
 
 
-def route(u, weight, iterations):
+def route(u, weight, iterations, keeping):
     xp = array_module(u)
     votes = _votes(xp, u, weight)
     sums, known = [], xp.zeros((u.shape[0], weight.shape[1], weight.shape[3]), u.dtype)
@@ -23,10 +23,10 @@ def route(u, weight, iterations):
         coefficients = _softmax(xp, _agreement(xp, votes, known))
         sums.append(xp.einsum("nio,niod->nod", coefficients, votes))
         known = known + squash(sums[-1])
-    return squash(sums[-1]), xp.stack(sums)
+    return squash(sums[-1]), xp.stack(sums), None
 
 
-def route_backward(gy, u, weight, sums, through_coefficients):
+def route_backward(gy, u, weight, sums, through_coefficients, coefficients):
     xp = array_module(u)
     votes = _votes(xp, u, weight)
     gvotes = xp.zeros_like(votes)
