@@ -16,7 +16,7 @@ __all__ = ["DIRECTIONS", "Shape", "comparisons"]
 
 FLOAT_BYTES = 4
 
-TOLERANCE = 2e-5  # relative; what Winograd's F(4, 3) is allowed
+TOLERANCE = 2e-5  # relative; what Winograd's convolution is allowed
 
 
 @dataclass(frozen=True)
@@ -88,6 +88,7 @@ SHAPES = (
     Shape(32, 14, 256, 256),
     Shape(16, 7, 512, 512),
     Shape(128, 26, 32, 64, padding=0),
+    Shape(16, 27, 96, 256, window=5, padding=2),
     Shape(16, 20, 256, 256, window=9, stride=2, padding=0),
     Shape(32, 56, 64, 128, window=1, padding=0),
     Shape(32, 56, 64, 64, groups=64),

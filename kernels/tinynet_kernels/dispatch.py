@@ -43,8 +43,8 @@ def pinned(take):
       instead of leaving them to the reference.
     * ``"gpu"``: likewise, for the CUDA kernels.
     * ``"fast"``: as without pinning, the compiled kernels where they serve, by their fastest methods.
-    * ``"strict"``: the same without the methods that round more than a plain sum of products does. There is
-      one, Winograd's F(4, 3), see `tinynet_kernels.conv.plan`.
+    * ``"strict"``: the same without the methods that round more than a plain sum of products does: Winograd's
+      convolution except F(2, 3), see `tinynet_kernels.conv.plan`.
 
     Holds for the current thread (or asynchronous task) only.
 

@@ -213,10 +213,10 @@ def _most_tiles(bytes_at_a_time, bytes_per_tile, count):
     return -(-count // -(-count // most))
 
 
-def _slide(x, weight, kind, output_size, stride, padding, tile, bias, relu):
+def _slide(x, weight, kind, size, stride, padding, tile, bias, relu):
     x, weight = _with_adjacent_channels(x), _contiguous(weight)
     dtype, matrices = x.dtype, Weight.of(weight, stride, kind)
-    y = memory.empty((x.shape[0], *output_size, matrices.columns), dtype)
+    y = memory.empty((x.shape[0], *size, matrices.columns), dtype)
     if not y.size:
         return y
     if not matrices.depth:

@@ -7,6 +7,7 @@ each pair by itself, when it is first used.
 from typing import NamedTuple
 
 import numpy as np
+from numba.extending import register_jitable
 
 from tinynet_kernels.compile import inlined, inner
 from tinynet_kernels.conv.winograd_transforms import transform_input, transform_output_gradient
@@ -85,12 +86,13 @@ def tiling_of(numbers):
     return Tiling(images, rows, columns, above, left, down, right)
 
 
-@inner(cache=False)
+# Ordinary functions to Python, and parts of the compiled ones that call them.
+@register_jitable(inline="always")
 def number_of_tiles(tiling):
     return tiling.images * tiling.rows * tiling.columns
 
 
-@inner(cache=False)
+@register_jitable(inline="always")
 def number_of_phases(tiling):
     return tiling.down * tiling.right
 
