@@ -204,11 +204,11 @@ def _multiply(zero, arguments, index):
             if b_access != _DIRECT:
                 source, strip, strip_step = strip, address_of(packed_b), WIDTH_BYTES
                 if b_access == _PACKED:
-                    place = n // width % together
-                    if place == 0:
+                    number = n // width % together
+                    if number == 0:
                         wide = min(columns - n, together * width)
                         copy_to_strips(zero, source, b_step, strip, length * WIDTH_BYTES, length, wide)
-                    strip += place * length * WIDTH_BYTES
+                    strip += number * length * WIDTH_BYTES
                 else:
                     copy_transposed(zero, source, b_column, strip, strip_step, count, length)
             target = y + n * size
