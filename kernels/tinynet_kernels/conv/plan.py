@@ -120,8 +120,14 @@ def _plan(operation, x_shape, weight_shape, stride, padding, dilation, groups, t
     multiply_adds = x_shape[0] * prod(output) * prod(weight_shape)
     choose = _choose if take == "cpu" else gpu_plan.choose
     method, tile, reason = choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, mode)
-    taps = -(-weight_shape[0] // stride[0]) if tile else 0
+    taps = _taps(weight_shape[:-2], stride) if tile else 0
     return Plan(method, tile, taps, reason, multiply_adds)
+
+
+def _taps(kernel, stride):
+    from tinynet_kernels.conv import winograd  # here, since it imports Numba
+
+    return winograd.taps_of(kernel, stride)
 
 
 def _choose(operation, x_shape, weight_shape, stride, padding, dilation, groups, strict):
@@ -189,7 +195,9 @@ def _cheapest(operation, x_shape, weight_shape, stride, padding, strict):
     from tinynet_kernels.conv import winograd
 
     kernel = weight_shape[:-2]
-    tiles = winograd.tiles_for(kernel, stride, *([_ACCURATE_PLANES] if strict else []))
+    tiles = winograd.tiles_for(kernel, stride)
+    if strict:
+        tiles = [m for m in tiles if winograd.number_of_planes(m, kernel, stride) <= _ACCURATE_PLANES]
     costs = {
         tile: winograd.estimated_cost(operation, x_shape, weight_shape, stride, padding, tile).total
         for tile in (0, *tiles)

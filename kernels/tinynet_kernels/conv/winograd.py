@@ -92,6 +92,7 @@ __all__ = [
     "estimated_cost",
     "forward",
     "input_gradient",
+    "number_of_planes",
     "serves",
     "taps_of",
     "tiles_for",

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _FEW_TILES = 128  # by strips: their M, 36 × 128 × 128 bytes, stays in the second-level cache
-_MOST_TILES = 160  # of phases, by strips, at a time
+_MOST_TILES = 160  # of phases, at a time
 
 # What two cores do while a byte comes from the main memory, and in the 0.1 ms that a start takes.
 _OPERATIONS_PER_BYTE = 8
@@ -52,13 +52,9 @@ def taps_of(kernel_size, stride):
     return taps.pop() if len(taps) == 1 else None
 
 
-def tiles_for(kernel_size, stride, most_planes=36):
-    """The m for which there is an F(m × m, r × r) for the phases of a window, in ascending order.
-
-    With at most so many positions in a transformed tile.
-    """
-    taps = taps_of(kernel_size, stride)
-    return sorted(m for m, r in ALGORITHMS if r == taps and (m + r - 1) ** 2 <= most_planes)
+def tiles_for(kernel_size, stride):
+    """The m for which there is an F(m × m, r × r) for the phases of a window, in ascending order."""
+    return sorted(m for m, r in ALGORITHMS if r == taps_of(kernel_size, stride))
 
 
 def estimated_cost(operation, x_shape, weight_shape, stride, padding, tile, itemsize=4):
